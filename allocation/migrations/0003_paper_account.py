@@ -1,0 +1,19 @@
+"""A paper account to practise on; live accounts are made by their owner."""
+
+from django.apps.registry import Apps
+from django.conf import settings
+from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+
+
+def seed(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+    """One paper account, on which the allocator may mark."""
+    apps.get_model("allocation", "Account").objects.get_or_create(
+        name="paper", defaults={"mode": "paper", "capital": settings.PAPER_CAPITAL, "allocator_may_mark": True}
+    )
+
+
+class Migration(migrations.Migration):
+    dependencies = [("allocation", "0002_initial")]
+
+    operations = [migrations.RunPython(seed, migrations.RunPython.noop)]

@@ -1,0 +1,31 @@
+"""What a broker can answer, named by what the caller should do."""
+
+from market.errors import OptionsError
+
+
+class BrokerError(OptionsError):
+    """The broker did not do what was asked."""
+
+
+class NotSent(BrokerError):
+    """Provably nothing left this machine: retryable."""
+
+
+class RateLimited(BrokerError):
+    """Refused for pace: retryable, after a pause."""
+
+
+class AuthExpired(BrokerError):
+    """The token is dead: an operator or the token refresh must act."""
+
+
+class OrderRefused(BrokerError):
+    """Final: the broker said no, with its code and text."""
+
+
+class OutcomeUnknown(BrokerError):
+    """Neither accepted nor refused: ask the broker, never resend."""
+
+
+class ExecutionDenied(OptionsError):
+    """A safety rule denied the run before anything was sent."""

@@ -1,0 +1,171 @@
+"""How every command speaks: tables and progress for people, raw JSON for programs, and four exit codes."""
+
+import getpass
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from typing import IO, Any, ClassVar, cast
+
+import orjson
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from market.actor import acting
+from market.calendar import IST
+from market.errors import OptionsError
+
+DONE, FAILED, USAGE, REFUSED = 0, 1, 2, 3
+MISSING = "–"
+
+
+class ConsoleCommand(BaseCommand):
+    """A management command that parses, calls one service and renders.
+
+    Subclasses write `run(**options) -> int | None`; an OptionsError becomes its sentence and exit code 1,
+    or 3 when its class is listed in `refusals` (a safety rule said no).
+    """
+
+    refusals: ClassVar[tuple[type[OptionsError], ...]] = ()
+    takes_as_of: ClassVar[bool] = True
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+        parser.add_argument("--json", action="store_true", dest="as_json", help="raw numbers, nothing else")
+        if self.takes_as_of:
+            parser.add_argument(
+                "--as-of", type=moment, default=None, metavar="YYYY-MM-DD[THH:MM]", help="act as if it were then (IST)"
+            )
+        return parser
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.as_json: bool = options.pop("as_json", False)
+        self.out = Console(file=cast(IO[str], self.stdout._out), soft_wrap=False, width=_width(self.stdout))
+        self.note = Console(stderr=True, quiet=self.as_json, width=_width(self.stderr))
+        try:
+            with acting(f"cli:{getpass.getuser()}"):
+                code = self.run(**options)
+        except OptionsError as refusal:
+            self._refuse(refusal)
+        if code:
+            sys.exit(code)
+
+    def run(self, **options: Any) -> int | None:
+        """Do the work; return an exit code or None for 0."""
+        raise NotImplementedError
+
+    def emit(self, data: Any, *tables: Table | str) -> None:
+        """Print `data` as JSON when asked to, else the tables."""
+        if self.as_json:
+            self.stdout.write(orjson.dumps(data, default=_plain, option=orjson.OPT_INDENT_2).decode())
+            return
+        for table in tables:
+            self.out.print(table)
+
+    def _refuse(self, refusal: OptionsError) -> None:
+        code = REFUSED if isinstance(refusal, self.refusals) else FAILED
+        reason = refusal.reason
+        if self.as_json:
+            error = {"code": reason.code, "sentence": reason.sentence, "remedy": reason.remedy}
+            self.stdout.write(orjson.dumps({"error": error}).decode())
+            sys.exit(code)
+        raise CommandError(f"{reason.sentence} {reason.remedy}".strip() + f" [{reason.code}]", returncode=code)
+
+    @contextmanager
+    def progress(self, label: str, total: int | None = None) -> Iterator["Advance"]:
+        """A progress bar with ETA on stderr; silent under --json and where there is no terminal."""
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(elapsed_when_finished=True),
+        )
+        with Progress(*columns, console=self.note, transient=False) as bar:
+            task = bar.add_task(label, total=total)
+            yield Advance(bar, task)
+
+
+class Advance:
+    """Moves one progress bar on."""
+
+    def __init__(self, bar: Progress, task: Any) -> None:
+        self._bar, self._task = bar, task
+
+    def __call__(self, done: int, total: int | None = None, label: str | None = None) -> None:
+        """Show that `done` of `total` are finished."""
+        changes: dict[str, Any] = {"completed": done}
+        if total is not None:
+            changes["total"] = total
+        if label is not None:
+            changes["description"] = label
+        self._bar.update(self._task, **changes)
+
+
+def moment(text: str) -> datetime:
+    """Read `2026-01-30`, `2026-01-30T15:29` or a full ISO stamp; IST without a zone, a bare day means its end."""
+    try:
+        if len(text) == len("2026-01-30"):
+            return datetime.combine(date.fromisoformat(text), datetime.max.time().replace(microsecond=0), tzinfo=IST)
+        stamp = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise CommandError(f"'{text}' is not a moment; write 2026-01-30T15:29", returncode=USAGE) from error
+    return stamp if stamp.tzinfo else stamp.replace(tzinfo=IST)
+
+
+def now_or(as_of: datetime | None) -> datetime:
+    """The moment asked for, else the clock: the one place where commands read it."""
+    return as_of or timezone.now()
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[str] = ()) -> Table:
+    """A rich table; columns named in `right` hold numbers; None shows as a dash, never as 0."""
+    result = Table(title=title, title_justify="left", header_style="bold")
+    for column in columns:
+        result.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        result.add_row(*[MISSING if cell is None else str(cell) for cell in row])
+    return result
+
+
+def rupees(amount: Decimal | float | None, *, places: int = 0) -> str:
+    """₹ with Indian grouping: 12,34,567; a dash where there is no number."""
+    if amount is None:
+        return MISSING
+    text = f"{abs(amount):.{places}f}"
+    whole, _, fraction = text.partition(".")
+    groups = [whole[-3:]]
+    rest = whole[:-3]
+    while rest:
+        groups.insert(0, rest[-2:])
+        rest = rest[:-2]
+    sign = "-" if amount < 0 and float(text) else ""
+    return f"{sign}₹{','.join(groups)}{'.' + fraction if fraction else ''}"
+
+
+def percent(fraction: Decimal | float | None, *, places: int = 1) -> str:
+    """A fraction as per cent."""
+    return MISSING if fraction is None else f"{100 * fraction:.{places}f} %"
+
+
+def ist(stamp: datetime | None) -> str:
+    """A moment as the trader's clock shows it."""
+    return MISSING if stamp is None else stamp.astimezone(IST).strftime("%Y-%m-%d %H:%M")
+
+
+def _plain(value: Any) -> Any:
+    """Numbers for orjson: decimals as numbers, everything else as text."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    return str(value)
+
+
+def _width(stream: Any) -> int | None:
+    """Let rich find a terminal's width; give pipes and files enough room not to cut columns."""
+    return None if getattr(stream, "isatty", lambda: False)() else 160

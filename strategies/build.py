@@ -1,0 +1,319 @@
+"""From a structure and a chain to listed contracts at prices one can trade, or a reason why not."""
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import numpy as np
+
+from market.chain import Chain, ExpiryChain
+from market.contract import Contract, OptionType, Side
+from market.errors import Reason
+from market.quant import black
+from strategies.errors import NotConstructible
+from strategies.spec import Kind, LegRule, Structure
+from strategies.strikes import Placed, Site, place, require_order
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltLeg:
+    """One leg on a listed contract; rupees and greeks per unit of the long option (side and ratio not applied).
+
+    `price` is executable: the ask when bought, the bid when sold. `fair` is the smile's price. theta per calendar
+    day, vega per 1.00 of volatility. A share has no years, volatility or open interest.
+    """
+
+    leg_number: int
+    side: Side
+    kind: Kind
+    contract: Contract
+    ratio: int
+    price: float
+    bid: float
+    ask: float
+    mid: float
+    fair: float
+    delta: float
+    gamma: float
+    theta: float
+    vega: float
+    rho: float
+    lot_size: int
+    years: float | None = None
+    iv: float | None = None
+    open_interest: float | None = None
+    touch_modelled: bool = False
+
+    @property
+    def quantity(self) -> int:
+        """Signed units per unit of the structure: side × ratio."""
+        return self.side.sign * self.ratio
+
+    @property
+    def strike(self) -> float:
+        """The strike in rupees; ValueError for a share."""
+        if self.contract.strike is None:
+            raise ValueError(f"{self.contract} is a share and has no strike")
+        return self.contract.strike
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A structure on real contracts at one moment; premiums in rupees per unit, credit positive.
+
+    `net_premium` is the cash of all legs (a share's price included), `option_premium` that of the option legs alone.
+    `expiry`, `years` and `days_to_expiry` are those of the front leg.
+    """
+
+    structure: Structure
+    underlying: str
+    taken_at: datetime
+    spot: float
+    legs: tuple[BuiltLeg, ...]
+    net_premium: float
+    option_premium: float
+    lot_size: int
+    expiry: date
+    years: float
+    days_to_expiry: int
+
+    @property
+    def option_legs(self) -> tuple[BuiltLeg, ...]:
+        """The legs that are options."""
+        return tuple(leg for leg in self.legs if leg.contract.is_option)
+
+
+def build(structure: Structure, chain: Chain) -> Candidate:
+    """Turn a structure into listed contracts at executable prices.
+
+    Parameters
+    ----------
+    structure : Structure
+    chain : Chain
+        One underlying at one moment.
+
+    Returns
+    -------
+    Candidate
+        Buys at the ask, sells at the bid; rupees per unit of underlying.
+
+    Raises
+    ------
+    NotConstructible
+        NO_EXPIRY_IN_WINDOW, NOT_ENOUGH_EXPIRIES, LOTS_DIFFER, NOT_DELIVERABLE, NO_USABLE_STRIKE, NO_BID,
+        STRIKES_COLLAPSE, WRONG_CREDIT_SIGN or LOSS_ABOVE.
+
+    Notes
+    -----
+    Source: options-v4.md section 14, items 1, 2, 5 and 6.
+    """
+    _require_share(structure, chain)
+    expiries = choose_expiries(structure, chain)
+    placed = _place_all(structure.legs, chain, expiries)
+    legs = tuple(
+        _share_leg(number, rule, chain, expiries[0])
+        if spot_or_strike is None
+        else _option_leg(number, rule, chain, expiries[rule.expiry_rank], spot_or_strike)
+        for number, (rule, spot_or_strike) in enumerate(zip(structure.legs, placed, strict=True), start=1)
+    )
+    candidate = assemble(structure, chain, legs, expiries[0])
+    _require_premium(candidate)
+    _require_covered_above(candidate)
+    return candidate
+
+
+def choose_expiries(structure: Structure, chain: Chain) -> tuple[ExpiryChain, ...]:
+    """Return the first expiry inside the structure's window and as many later ones as its legs need."""
+    front = next(
+        (
+            position
+            for position, expiry in enumerate(chain.expiries)
+            if structure.min_days <= expiry.days_to_expiry <= structure.max_days
+        ),
+        None,
+    )
+    if front is None:
+        raise NotConstructible(
+            Reason(
+                "NO_EXPIRY_IN_WINDOW",
+                f"No expiry is {structure.min_days} to {structure.max_days} days away.",
+                "Capture the chain of a later expiry.",
+            )
+        )
+    chosen = chain.expiries[front : front + structure.expiries_needed]
+    if len(chosen) < structure.expiries_needed:
+        raise NotConstructible(
+            Reason(
+                "NOT_ENOUGH_EXPIRIES",
+                f"{structure.name} needs {structure.expiries_needed} expiries, the chain has {len(chosen)}.",
+                "Capture the chain of a later expiry.",
+            )
+        )
+    _require_one_lot_size(chosen)
+    return chosen
+
+
+def assemble(structure: Structure, chain: Chain, legs: tuple[BuiltLeg, ...], front: ExpiryChain) -> Candidate:
+    """Put legs together with the premiums that follow from them."""
+    return Candidate(
+        structure=structure,
+        underlying=chain.underlying,
+        taken_at=chain.taken_at,
+        spot=chain.spot,
+        legs=legs,
+        net_premium=-math.fsum(leg.quantity * leg.price for leg in legs),
+        option_premium=-math.fsum(leg.quantity * leg.price for leg in legs if leg.contract.is_option),
+        lot_size=front.lot_size,
+        expiry=front.expiry,
+        years=front.years,
+        days_to_expiry=front.days_to_expiry,
+    )
+
+
+def content_key(candidate: Candidate) -> str:
+    """Return the sha256 of what is traded: underlying, structure, and each leg's terms, side and ratio, in any order."""
+    legs = sorted(
+        [
+            leg.contract.expiry.isoformat() if leg.contract.expiry else "",
+            "" if leg.contract.strike is None else f"{leg.contract.strike:.4f}",
+            leg.kind.value,
+            leg.side.value,
+            str(leg.ratio),
+        ]
+        for leg in candidate.legs
+    )
+    content = json.dumps([candidate.underlying, candidate.structure.slug, legs], separators=(",", ":"))
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _place_all(
+    rules: Sequence[LegRule], chain: Chain, expiries: Sequence[ExpiryChain]
+) -> tuple[Placed | None, ...]:
+    placed: list[Placed | None] = []
+    for rule in rules:
+        if rule.strike is None:
+            placed.append(None)
+            continue
+        taken = frozenset(
+            earlier.index
+            for other, earlier in zip(rules, placed, strict=False)
+            if earlier is not None and other.kind is rule.kind and other.expiry_rank == rule.expiry_rank
+        )
+        site = Site(
+            chain=chain,
+            expiry=expiries[rule.expiry_rank],
+            side=rule.side,
+            option_type=rule.kind.option_type,
+            placed=placed,
+            taken=taken,
+        )
+        placed.append(place(rule.strike, site))
+    require_order(
+        [(expiries[rule.expiry_rank], at) for rule, at in zip(rules, placed, strict=True) if at is not None]
+    )
+    return tuple(placed)
+
+
+def _option_leg(number: int, rule: LegRule, chain: Chain, expiry: ExpiryChain, at: Placed) -> BuiltLeg:
+    option_type = rule.kind.option_type
+    quotes = expiry.side(option_type)
+    bid, ask = float(quotes.bid[at.index]), float(quotes.ask[at.index])
+    volatility = float(expiry.smile.volatility(at.strike))
+    model = black.greeks(
+        forward=expiry.forward,
+        strike=at.strike,
+        years=expiry.years,
+        volatility=volatility,
+        is_call=option_type is OptionType.CALL,
+        spot=chain.spot,
+    )
+    fair = float(model.price)
+    open_interest = float(quotes.open_interest[at.index])
+    return BuiltLeg(
+        leg_number=number,
+        side=rule.side,
+        kind=rule.kind,
+        contract=Contract(chain.underlying, expiry.expiry, at.strike, option_type),
+        ratio=rule.ratio,
+        price=ask if rule.side is Side.BUY else bid,
+        bid=bid if bid > 0.0 else 0.0,
+        ask=ask,
+        mid=0.5 * (bid + ask) if bid > 0.0 and ask > 0.0 else fair,
+        fair=fair,
+        # The share is sold short or delivered one for one: carry must not push a delta past its own bound.
+        delta=float(np.clip(model.delta, -1.0, 1.0)),
+        gamma=float(model.gamma),
+        theta=float(model.theta),
+        vega=float(model.vega),
+        rho=float(model.rho),
+        lot_size=expiry.lot_size,
+        years=expiry.years,
+        iv=volatility,
+        open_interest=open_interest if math.isfinite(open_interest) else None,
+        touch_modelled=quotes.touch_modelled,
+    )
+
+
+def _share_leg(number: int, rule: LegRule, chain: Chain, front: ExpiryChain) -> BuiltLeg:
+    """Take the share at spot: a chain carries no book of its underlying."""
+    return BuiltLeg(
+        leg_number=number,
+        side=rule.side,
+        kind=rule.kind,
+        contract=Contract(chain.underlying),
+        ratio=rule.ratio,
+        price=chain.spot,
+        bid=chain.spot,
+        ask=chain.spot,
+        mid=chain.spot,
+        fair=chain.spot,
+        delta=1.0,
+        gamma=0.0,
+        theta=0.0,
+        vega=0.0,
+        rho=0.0,
+        lot_size=front.lot_size,
+    )
+
+
+def _require_share(structure: Structure, chain: Chain) -> None:
+    if chain.is_index and any(rule.kind is Kind.STOCK for rule in structure.legs):
+        raise NotConstructible(
+            Reason("NOT_DELIVERABLE", f"{chain.underlying} is an index: there is no share to hold.", "Use a stock.")
+        )
+
+
+def _require_one_lot_size(expiries: Sequence[ExpiryChain]) -> None:
+    sizes = sorted({expiry.lot_size for expiry in expiries})
+    if len(sizes) > 1:
+        raise NotConstructible(
+            Reason("LOTS_DIFFER", f"The expiries have lots of {sizes[0]} and {sizes[-1]}, so the legs cannot match.")
+        )
+
+
+def _require_premium(candidate: Candidate) -> None:
+    wanted, net = candidate.structure.premium, candidate.option_premium
+    if (wanted == "credit" and net <= 0.0) or (wanted == "debit" and net >= 0.0):
+        raise NotConstructible(
+            Reason(
+                "WRONG_CREDIT_SIGN",
+                f"{candidate.structure.name} must open for a {wanted}, these prices give {net:+.2f}.",
+                "The spreads eat the premium, or a quote is stale.",
+            )
+        )
+
+
+def _require_covered_above(candidate: Candidate) -> None:
+    calls = [leg for leg in candidate.legs if leg.kind is Kind.CALL]
+    outcome = candidate.net_premium - math.fsum(leg.quantity * leg.strike for leg in calls)
+    if candidate.structure.covered_above and outcome < 0.0:
+        raise NotConstructible(
+            Reason(
+                "LOSS_ABOVE",
+                f"The credit of {candidate.net_premium:.2f} leaves a loss of {-outcome:.2f} on a rise.",
+                "Wait for richer premiums.",
+            )
+        )

@@ -1,0 +1,47 @@
+"""Named reads of strategies, and the one conditional UPDATE that claims one."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import models
+
+
+class StrategyQuerySet(models.QuerySet[Any]):
+    """Reads of the review list and the queue."""
+
+    def pending(self) -> "StrategyQuerySet":
+        """Not yet marked, not yet expired."""
+        return self.filter(execution_status="pending").exclude(execution_detail="expired")
+
+    def marked(self) -> "StrategyQuerySet":
+        """Everything a person or the allocator marked and nobody claimed."""
+        return self.filter(marked_for_execution=True, execution_status="marked")
+
+    def queued(self) -> "StrategyQuerySet":
+        """What will be executed, in order: priority, then score."""
+        return self.marked().filter(execution_priority__gt=0).order_by("-execution_priority", "-total_score", "id")
+
+    def known_by(self, as_of: datetime) -> "StrategyQuerySet":
+        """Only ideas that existed at `as_of`."""
+        return self.filter(generated_on__lte=as_of)
+
+    def latest_generation(self) -> "StrategyQuerySet":
+        """Strategies of the trade date that was generated last, by wall clock."""
+        newest = self.model._default_manager.order_by("-created_at", "-id").values("trade_date")[:1]
+        return self.filter(trade_date=models.Subquery(newest))
+
+    def open(self) -> "StrategyQuerySet":
+        """Filled and not yet closed."""
+        return self.filter(execution_status="executed").exclude(execution_detail="closed")
+
+    def claim(self, strategy_id: int) -> bool:
+        """Move exactly one marked row to executing; False when somebody else has it (race-free UPDATE)."""
+        return self.queued().order_by().filter(pk=strategy_id).update(execution_status="executing") == 1
+
+
+class SymbolResultQuerySet(models.QuerySet[Any]):
+    """Reads of generation results."""
+
+    def claim(self, result_id: int) -> bool:
+        """Take one pending symbol for this worker; False when it is taken."""
+        return self.filter(pk=result_id, status="pending").update(status="working") == 1
