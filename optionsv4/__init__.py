@@ -1,0 +1,1 @@
+"""Wiring: settings, addresses, processes. Everything about trading is in the four apps."""
