@@ -1,0 +1,84 @@
+"""The only crossing between float (pure code) and Decimal (orders, fills, models), and the price grid."""
+
+import math
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
+from typing import Literal
+
+from market.errors import InvalidInput, Reason
+
+Direction = Literal["down", "up", "nearest"]
+
+LARGEST = 1e12  # rupees: fits numeric(20, 6) and is beyond any amount of one account
+_MOST_PLACES = 12
+_ROUNDINGS: dict[str, str] = {"down": ROUND_FLOOR, "up": ROUND_CEILING, "nearest": ROUND_HALF_UP}
+
+
+def to_decimal(value: float, *, places: int) -> Decimal:
+    """Round a float to a Decimal with that many places, half away from zero, starting from its shortest text.
+
+    Parameters
+    ----------
+    value : float
+        Finite, at most 1e12 in size.
+    places : int
+        Digits after the point, 0 to 12.
+
+    Raises
+    ------
+    InvalidInput
+        not_finite for NaN and infinity, out_of_bounds beyond 1e12, bad_places outside 0 to 12.
+    """
+    number = float(value)
+    if not math.isfinite(number):
+        raise InvalidInput(Reason("not_finite", f"{number} is not an amount."))
+    if abs(number) > LARGEST:
+        raise InvalidInput(Reason("out_of_bounds", f"{number:g} is larger than {LARGEST:g}."))
+    if not 0 <= places <= _MOST_PLACES:
+        raise InvalidInput(Reason("bad_places", f"{places} decimal places are not between 0 and {_MOST_PLACES}."))
+    rounded = Decimal(repr(number)).quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
+    return rounded + 0  # turns -0.00 into 0.00
+
+
+def snap(price: Decimal, tick: Decimal, *, towards: Direction) -> Decimal:
+    """Move a price onto the tick grid: down is towards minus infinity, nearest breaks ties away from zero.
+
+    Raises
+    ------
+    InvalidInput
+        not_finite, bad_tick when the tick is not positive, bad_direction.
+    """
+    _require_finite(price)
+    _require_tick(tick)
+    if towards not in _ROUNDINGS:
+        raise InvalidInput(Reason("bad_direction", f"{towards!r} is not down, up or nearest."))
+    return (price / tick).to_integral_value(rounding=_ROUNDINGS[towards]) * tick
+
+
+def is_on_tick(price: Decimal, tick: Decimal) -> bool:
+    """Whether the price is a whole number of ticks."""
+    _require_finite(price)
+    _require_tick(tick)
+    return price % tick == 0
+
+
+def to_paise(price: Decimal) -> int:
+    """Return rupees as whole paise; an amount with a fraction of a paisa is refused, not rounded."""
+    _require_finite(price)
+    if not is_on_tick(price, Decimal("0.01")):
+        raise InvalidInput(Reason("fraction_of_paisa", f"{price} rupees is not a whole number of paise."))
+    return int(price * 100)
+
+
+def from_paise(paise: int) -> Decimal:
+    """Return whole paise as rupees with two places."""
+    return Decimal(paise).scaleb(-2)
+
+
+def _require_finite(price: Decimal) -> None:
+    if not price.is_finite() or abs(price) > Decimal(LARGEST):
+        raise InvalidInput(Reason("not_finite", f"{price} is not a price."))
+
+
+def _require_tick(tick: Decimal) -> None:
+    if not tick.is_finite() or tick <= 0:
+        raise InvalidInput(Reason("bad_tick", f"A tick of {tick} is not a price step.", "Read it from the master."))

@@ -1,0 +1,101 @@
+import math
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from market.errors import InvalidInput
+from market.quant.ticks import from_paise, is_on_tick, snap, to_decimal, to_paise
+
+
+@pytest.mark.parametrize(
+    ("value", "places", "expected"),
+    [
+        (2.675, 2, "2.68"),
+        (0.1 + 0.2, 2, "0.30"),
+        (-1.005, 2, "-1.01"),
+        (-0.001, 2, "0.00"),
+        (22_013.7, 0, "22014"),
+        (np.float64(0.05), 4, "0.0500"),
+        (1e12, 2, "1000000000000.00"),
+    ],
+)
+def test_to_decimal_rounds_what_a_person_reads(value, places, expected):
+    assert str(to_decimal(value, places=places)) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "places", "code"),
+    [
+        (math.nan, 2, "not_finite"),
+        (math.inf, 2, "not_finite"),
+        (-math.inf, 2, "not_finite"),
+        (1.1e12, 2, "out_of_bounds"),
+        (-1e300, 2, "out_of_bounds"),
+        (1.0, -1, "bad_places"),
+        (1.0, 13, "bad_places"),
+    ],
+)
+def test_to_decimal_refuses_what_is_not_an_amount(value, places, code):
+    with pytest.raises(InvalidInput) as refusal:
+        to_decimal(value, places=places)
+
+    assert refusal.value.reason.code == code
+
+
+@pytest.mark.parametrize(
+    ("price", "towards", "expected"),
+    [
+        ("101.07", "down", "101.05"),
+        ("101.07", "up", "101.10"),
+        ("101.07", "nearest", "101.05"),
+        ("101.075", "nearest", "101.10"),
+        ("101.05", "up", "101.05"),
+        ("-1.07", "down", "-1.10"),
+        ("-1.07", "up", "-1.05"),
+    ],
+)
+def test_snap(price, towards, expected):
+    assert snap(Decimal(price), Decimal("0.05"), towards=towards) == Decimal(expected)
+
+
+def test_is_on_tick():
+    assert is_on_tick(Decimal("101.05"), Decimal("0.05"))
+    assert not is_on_tick(Decimal("101.07"), Decimal("0.05"))
+
+
+@pytest.mark.parametrize("tick", ["0", "-0.05", "NaN", "Infinity"])
+def test_a_tick_is_a_positive_number(tick):
+    for call in (lambda: snap(Decimal(1), Decimal(tick), towards="up"), lambda: is_on_tick(Decimal(1), Decimal(tick))):
+        with pytest.raises(InvalidInput) as refusal:
+            call()
+        assert refusal.value.reason.code == "bad_tick"
+
+
+@pytest.mark.parametrize("price", ["NaN", "Infinity", "-Infinity"])
+def test_a_price_is_a_finite_number(price):
+    tick = Decimal("0.05")
+    for call in (lambda p: snap(p, tick, towards="up"), lambda p: is_on_tick(p, tick), to_paise):
+        with pytest.raises(InvalidInput) as refusal:
+            call(Decimal(price))
+        assert refusal.value.reason.code == "not_finite"
+
+
+def test_an_unknown_direction_is_refused():
+    with pytest.raises(InvalidInput) as refusal:
+        snap(Decimal(1), Decimal("0.05"), towards="sideways")
+
+    assert refusal.value.reason.code == "bad_direction"
+
+
+def test_paise_there_and_back():
+    assert to_paise(Decimal("101.05")) == 10_105
+    assert from_paise(10_105) == Decimal("101.05")
+    assert str(from_paise(-5)) == "-0.05"
+
+
+def test_a_fraction_of_a_paisa_is_refused_not_rounded():
+    with pytest.raises(InvalidInput) as refusal:
+        to_paise(Decimal("101.055"))
+
+    assert refusal.value.reason.code == "fraction_of_paisa"
