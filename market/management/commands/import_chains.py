@@ -1,0 +1,114 @@
+"""Imports recorded option chains."""
+
+import time
+from argparse import ArgumentParser
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+
+from market.console import FAILED, ConsoleCommand, table
+from market.errors import BadChain, Reason
+from market.services.chains import ChainImport, Wanted, import_chain_file
+
+COLUMNS = ("File", "Members", "Stored", "Replaced", "Unchanged", "Quotes", "Refused", "Rejected rows", "Seconds")
+
+
+class Command(ConsoleCommand):
+    """`import_chains PATH ...`: store the chains of recorded files."""
+
+    help = (
+        "Store recorded option chains: end-of-day and intraday CSV, NSE pages of 2019, one-minute parquet, Dhan bodies."
+    )
+    takes_as_of = False
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="file or archive")
+        parser.add_argument("--source", type=_source, help="name to store them under (default: the name of the form)")
+        parser.add_argument(
+            "--symbol", action="append", default=[], metavar="S", help="only this underlying; repeatable"
+        )
+        parser.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DATE", help="first day")
+        parser.add_argument("--to", dest="last", type=date.fromisoformat, metavar="DATE", help="last day")
+        parser.add_argument("--limit", type=_positive, metavar="N", help="read only the first N members")
+        parser.add_argument("--replace", action="store_true", help="overwrite chains stored with different content")
+
+    def run(self, **options: Any) -> int | None:
+        wanted = Wanted(frozenset(name.upper() for name in options["symbol"]), options["first"], options["last"])
+        reports = [self._import(path, wanted, options) for path in options["paths"]]
+        rows = [_row(report) for report in reports]
+        right = [column for column in COLUMNS if column not in ("File", "Refused", "Rejected rows")]
+        sentences = [escape(f"{one['file']}: {one['sentence']} [{one['code']}]") for one in reports if one["sentence"]]
+        self.emit({"files": reports}, table("Option chains", COLUMNS, rows, right=right), *sentences)
+        return FAILED if any(report["status"] == "refused" for report in reports) else None
+
+    def _import(self, path: Path, wanted: Wanted, options: dict[str, Any]) -> dict[str, Any]:
+        started = time.monotonic()
+        with self.progress(path.name) as advance:
+            try:
+                result = import_chain_file(
+                    path,
+                    source=options["source"],
+                    wanted=wanted,
+                    limit=options["limit"],
+                    replace=options["replace"],
+                    progress=advance,
+                )
+            except BadChain as refusal:
+                return _refused(path, refusal.reason, time.monotonic() - started)
+        return _report(result, time.monotonic() - started)
+
+
+def _source(text: str) -> str:
+    if not text.strip() or len(text) > 30:
+        raise ValueError(text)
+    return text.strip()
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def _report(result: ChainImport, seconds: float) -> dict[str, Any]:
+    record, counts = result.record, result.counts
+    return {
+        "file": record.file_name,
+        "status": str(record.status),
+        "members": result.members,
+        "stored": counts.stored,
+        "replaced": counts.replaced,
+        "unchanged": counts.unchanged,
+        "quotes": counts.quotes,
+        "refused": dict(counts.refused),
+        "rejected": dict(counts.rejected),
+        "reasons": result.sentences,
+        "code": record.reason_code,
+        "sentence": record.reason_text,
+        "seconds": round(seconds, 2),
+    }
+
+
+def _refused(path: Path, reason: Reason, seconds: float) -> dict[str, Any]:
+    counts = dict.fromkeys(("members", "stored", "unchanged", "replaced", "quotes"), 0)
+    outcome = {"file": path.name, "status": "refused", **counts, "refused": {reason.code: 1}, "rejected": {}}
+    said = f"{reason.sentence} {reason.remedy}".strip()
+    return {
+        **outcome,
+        "reasons": {reason.code: said},
+        "code": reason.code,
+        "sentence": said,
+        "seconds": round(seconds, 2),
+    }
+
+
+def _row(report: dict[str, Any]) -> list[Any]:
+    names = ("file", "members", "stored", "replaced", "unchanged", "quotes")
+    by_code = [
+        ", ".join(f"{code} {count}" for code, count in sorted(report[name].items())) or None
+        for name in ("refused", "rejected")
+    ]
+    return [*(report[name] for name in names), *by_code, f"{report['seconds']:.1f}"]
