@@ -1,0 +1,20 @@
+"""Market sources, built from the dotted path that settings name; nobody imports a concrete one."""
+
+from functools import cache
+from typing import cast
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from market.ports import MarketSource
+
+
+def build_source(name: str | None = None) -> MarketSource:
+    """The source called `name`, by default the one MARKET_SOURCE names; one per process."""
+    return _built(name or settings.MARKET_SOURCE)
+
+
+@cache
+def _built(name: str) -> MarketSource:
+    factory = import_string(settings.MARKET_SOURCES[name])
+    return cast(MarketSource, factory(**settings.MARKET_SOURCE_OPTIONS.get(name, {})))
