@@ -83,6 +83,7 @@ class Account(models.Model):
     max_share_per_underlying = models.DecimalField(max_digits=5, decimal_places=4, default=Decimal("0.15"))
     max_share_per_strategy = models.DecimalField(max_digits=5, decimal_places=4, default=Decimal("0.05"))
     max_deployed_share = models.DecimalField(max_digits=5, decimal_places=4, default=Decimal("0.60"))
+    max_open_strategies = models.PositiveIntegerField(default=10)
     max_sets = models.PositiveIntegerField(default=10, help_text="most sets of one strategy")
     allow_naked = models.BooleanField(default=False, help_text="may hold shorts with unlimited loss")
     allocator_may_mark = models.BooleanField(default=False, help_text="the allocator may mark, not only propose")
@@ -96,6 +97,7 @@ class Account(models.Model):
             bounded("accounts", "max_share_per_underlying", 0, 1),
             bounded("accounts", "max_share_per_strategy", 0, 1),
             bounded("accounts", "max_deployed_share", 0, 1),
+            bounded("accounts", "max_open_strategies", 1, 1_000),
             bounded("accounts", "max_sets", 1, 10_000),
         ]
 

@@ -19,6 +19,9 @@ from market.quant.smile import Smile, fit_smile
 # stocks in NSE's 2019 chain pages: 0.10 at ₹1-2, 0.15 at ₹5-10, 0.28 at ₹20-50, 1.2 at ₹50-100, 2.7 at ₹100-200.
 MODELLED_HALF_SPREAD_RUPEES = 0.05
 MODELLED_HALF_SPREAD_SHARE = 0.015
+# Depth of such a touch: the median of 6,890 quotes of four of those stocks is two lots on either side, whatever the
+# session's volume (quartiles 1 and 3-4).
+MODELLED_DEPTH_LOTS = 2
 
 WIDEST_SPREAD_SHARE = 0.50  # of the mid; wider is no market
 WIDEST_SPREAD_TICKS = 8  # cheap options are always wide in per cent

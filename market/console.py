@@ -44,8 +44,8 @@ class ConsoleCommand(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.as_json: bool = options.pop("as_json", False)
-        self.out = Console(file=cast(IO[str], self.stdout._out), soft_wrap=False, width=_width(self.stdout))
-        self.note = Console(stderr=True, quiet=self.as_json, width=_width(self.stderr))
+        self.out = Console(file=cast(IO[str], self.stdout._out), emoji=False, width=_width(self.stdout))
+        self.note = Console(stderr=True, quiet=self.as_json, emoji=False, width=_width(self.stderr))
         try:
             with acting(f"cli:{getpass.getuser()}"):
                 code = self.run(**options)

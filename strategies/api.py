@@ -1,15 +1,19 @@
-"""REST: the review list."""
+"""REST: the review list and marking."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Field, Query, Router, Schema
+from ninja.errors import HttpError
 
-from strategies.models import OptionStrategy
+from strategies.errors import NotMarkable
+from strategies.models import ExecutionStatus, OptionStrategy
+from strategies.services.marking import DEFAULT_PRIORITY, PEOPLE_HIGHEST, MarkReport, mark, unmark
 
 router = Router(tags=["option strategies"])
+MARK_PERMISSION = "strategies.mark_optionstrategy"
 
 
 class LegOut(Schema):
@@ -19,6 +23,7 @@ class LegOut(Schema):
     setup_type: str
     option_type: str | None
     strike_price: float | None = Field(alias="strike")
+    expiry: date | None
     premium: float
     lots: int
     delta: float | None
@@ -34,9 +39,13 @@ class StrategyOut(Schema):
     total_score: float
     probability_of_profit: float | None
     expected_profit: float | None
+    unlimited_profit: bool
     max_loss: float | None
+    unlimited_loss: bool
     conviction_level: str
     market_outlook: str
+    expiry: date | None
+    sets: int
     marked_for_execution: bool
     execution_status: str
     execution_priority: int
@@ -51,14 +60,35 @@ class StrategyDetail(StrategyOut):
     legs: list[LegOut]
 
 
+class Refusal(Schema):
+    """Why not, and what to do."""
+
+    code: str
+    sentence: str
+    remedy: str
+
+
+class Problem(Schema):
+    """What was wrong with the request."""
+
+    detail: str
+
+
 class Filters(Schema):
     """What to list."""
 
-    symbol: str | None = None
-    status: str | None = None
-    min_score: float = Field(0, ge=0, le=1)
+    symbol: str | None = Field(None, max_length=40, pattern=r"^[^\x00]*$")
+    status: ExecutionStatus | None = None
+    min_score: float = Field(0, ge=0, le=1, allow_inf_nan=False)
     limit: int = Field(50, ge=1, le=500)
     offset: int = Field(0, ge=0, le=1_000_000)
+
+
+class MarkIn(Schema):
+    """What a reviewer says when marking."""
+
+    priority: int = Field(DEFAULT_PRIORITY, ge=1, le=PEOPLE_HIGHEST)
+    notes: str = Field("", max_length=500, pattern=r"^[^\x00]*$")
 
 
 @router.get("", response=list[StrategyOut])
@@ -72,7 +102,36 @@ def list_strategies(request: HttpRequest, filters: Query[Filters]) -> QuerySet[O
     return rows[filters.offset : filters.offset + filters.limit]
 
 
-@router.get("/{int:strategy_id}", response=StrategyDetail)
+@router.get("/{int:strategy_id}", response={200: StrategyDetail, 404: Problem})
 def read_strategy(request: HttpRequest, strategy_id: int) -> OptionStrategy:
     """One strategy with its legs."""
     return get_object_or_404(OptionStrategy.objects.prefetch_related("legs"), pk=strategy_id)
+
+
+CHANGED = {200: StrategyOut, 403: Problem, 404: Problem, 409: Refusal}
+
+
+@router.post("/{int:strategy_id}/mark", response=CHANGED)
+def mark_strategy(request: HttpRequest, strategy_id: int, wish: MarkIn) -> OptionStrategy:
+    """Put a pending strategy into the execution queue."""
+    _require_marker(request, strategy_id)
+    return _changed(mark([strategy_id], priority=wish.priority, notes=wish.notes), strategy_id)
+
+
+@router.post("/{int:strategy_id}/unmark", response=CHANGED)
+def unmark_strategy(request: HttpRequest, strategy_id: int) -> OptionStrategy:
+    """Take a marked strategy out of the queue again."""
+    _require_marker(request, strategy_id)
+    return _changed(unmark([strategy_id]), strategy_id)
+
+
+def _require_marker(request: HttpRequest, strategy_id: int) -> None:
+    if not request.user.has_perm(MARK_PERMISSION):
+        raise HttpError(403, "You may not mark strategies for execution.")
+    get_object_or_404(OptionStrategy.objects.only("pk"), pk=strategy_id)
+
+
+def _changed(report: MarkReport, strategy_id: int) -> OptionStrategy:
+    if strategy_id in report.refused:
+        raise NotMarkable(report.refused[strategy_id])
+    return OptionStrategy.objects.get(pk=strategy_id)

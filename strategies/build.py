@@ -115,9 +115,9 @@ def build(structure: Structure, chain: Chain) -> Candidate:
     placed = _place_all(structure.legs, chain, expiries)
     legs = tuple(
         _share_leg(number, rule, chain, expiries[0])
-        if spot_or_strike is None
-        else _option_leg(number, rule, chain, expiries[rule.expiry_rank], spot_or_strike)
-        for number, (rule, spot_or_strike) in enumerate(zip(structure.legs, placed, strict=True), start=1)
+        if at is None
+        else _option_leg(number, rule, chain, expiries[rule.expiry_rank], at)
+        for number, (rule, at) in enumerate(zip(structure.legs, placed, strict=True), start=1)
     )
     candidate = assemble(structure, chain, legs, expiries[0])
     _require_premium(candidate)
@@ -174,7 +174,7 @@ def assemble(structure: Structure, chain: Chain, legs: tuple[BuiltLeg, ...], fro
 
 
 def content_key(candidate: Candidate) -> str:
-    """Return the sha256 of what is traded: underlying, structure, and each leg's terms, side and ratio, in any order."""
+    """Return the sha256 of what is traded: underlying, structure and legs (terms, side, ratio), in any order."""
     legs = sorted(
         [
             leg.contract.expiry.isoformat() if leg.contract.expiry else "",
@@ -189,9 +189,7 @@ def content_key(candidate: Candidate) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def _place_all(
-    rules: Sequence[LegRule], chain: Chain, expiries: Sequence[ExpiryChain]
-) -> tuple[Placed | None, ...]:
+def _place_all(rules: Sequence[LegRule], chain: Chain, expiries: Sequence[ExpiryChain]) -> tuple[Placed | None, ...]:
     placed: list[Placed | None] = []
     for rule in rules:
         if rule.strike is None:
@@ -211,9 +209,7 @@ def _place_all(
             taken=taken,
         )
         placed.append(place(rule.strike, site))
-    require_order(
-        [(expiries[rule.expiry_rank], at) for rule, at in zip(rules, placed, strict=True) if at is not None]
-    )
+    require_order([(expiries[rule.expiry_rank], at) for rule, at in zip(rules, placed, strict=True) if at is not None])
     return tuple(placed)
 
 
@@ -239,11 +235,11 @@ def _option_leg(number: int, rule: LegRule, chain: Chain, expiry: ExpiryChain, a
         contract=Contract(chain.underlying, expiry.expiry, at.strike, option_type),
         ratio=rule.ratio,
         price=ask if rule.side is Side.BUY else bid,
-        bid=bid if bid > 0.0 else 0.0,
+        bid=max(0.0, bid),  # NaN, nobody bids, becomes 0 as well
         ask=ask,
         mid=0.5 * (bid + ask) if bid > 0.0 and ask > 0.0 else fair,
         fair=fair,
-        # The share is sold short or delivered one for one: carry must not push a delta past its own bound.
+        # Carry can push a spot delta a hair past 1, which the ledger's bounds rightly refuse.
         delta=float(np.clip(model.delta, -1.0, 1.0)),
         gamma=float(model.gamma),
         theta=float(model.theta),

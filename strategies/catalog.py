@@ -132,9 +132,9 @@ NEUTRAL = (
         volatility_view="short",
         legs=(
             LegRule(SELL, PUT, Delta(0.20)),
-            LegRule(BUY, PUT, Delta(0.07)),
+            LegRule(BUY, PUT, Delta(0.08)),
             LegRule(SELL, CALL, Delta(0.20)),
-            LegRule(BUY, CALL, Delta(0.07)),
+            LegRule(BUY, CALL, Delta(0.08)),
         ),
         min_days=7,
         max_days=50,
@@ -150,7 +150,7 @@ NEUTRAL = (
         volatility_view="short",
         legs=(
             LegRule(SELL, CALL, Atm(), ratio=2),
-            LegRule(BUY, CALL, Sigma(0.8)),
+            LegRule(BUY, CALL, Sigma(0.6)),
             LegRule(BUY, CALL, Mirror(wing=1, body=0)),
         ),
         min_days=5,
@@ -168,7 +168,7 @@ NEUTRAL = (
         legs=(
             LegRule(SELL, CALL, Atm()),
             LegRule(SELL, PUT, SameAs(0)),
-            LegRule(BUY, CALL, Sigma(1.1)),
+            LegRule(BUY, CALL, Sigma(1.0)),
             LegRule(BUY, PUT, Mirror(wing=2, body=0)),
         ),
         min_days=5,
@@ -346,9 +346,9 @@ ADVANCED = (
         outlook="Neutral",
         volatility_view="short",
         legs=(
-            LegRule(SELL, PUT, Sigma(-0.35), ratio=2),
             LegRule(BUY, PUT, Atm()),
-            LegRule(BUY, PUT, Sigma(-1.1)),
+            LegRule(SELL, PUT, Apart(0, -0.25), ratio=2),
+            LegRule(BUY, PUT, Apart(0, -1.0)),
         ),
         min_days=7,
         max_days=50,

@@ -255,7 +255,9 @@ def _why_none(site: Site, near: Flags, target: float) -> Reason:
     word, expiry = site.option_type.value.lower(), f"{site.expiry.expiry:%d %b %Y}"
     quotes = site.expiry.side(site.option_type)
     if site.side is Side.SELL and bool((near & quotes.usable).any()) and not bool((near & (quotes.bid > 0.0)).any()):
-        return Reason("NO_BID", f"Nobody bids for a {word} near {target:g} of {expiry}.", "Wait for a two-sided market.")
+        return Reason(
+            "NO_BID", f"Nobody bids for a {word} near {target:g} of {expiry}.", "Wait for a two-sided market."
+        )
     return Reason(
         "NO_USABLE_STRIKE",
         f"No {word} near {target:g} of {expiry} has a quote that can be traded.",

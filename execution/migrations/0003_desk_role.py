@@ -43,9 +43,9 @@ END $$;
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("execution", "0003_positions_view"),
+        ("execution", "0002_positions_view"),
         ("strategies", "0002_transition_guard_and_queue"),
-        ("allocation", "0002_initial"),
+        ("allocation", "0001_initial"),
         ("market", "0001_initial"),
     ]
 

@@ -14,6 +14,6 @@ def seed(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("allocation", "0002_initial")]
+    dependencies = [("allocation", "0001_initial")]
 
     operations = [migrations.RunPython(seed, migrations.RunPython.noop)]

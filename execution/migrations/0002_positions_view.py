@@ -16,6 +16,6 @@ GROUP BY strategy_id, security_id;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("execution", "0002_initial")]
+    dependencies = [("execution", "0001_initial")]
 
     operations = [migrations.RunSQL(POSITIONS, "DROP VIEW v_positions;")]

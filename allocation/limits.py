@@ -1,0 +1,152 @@
+"""How many sets of what: greedy by score, inside every limit after rounding to whole sets."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from market.errors import Reason
+
+HIGHEST_PRIORITY = 100
+OPPOSED = {("LONG", "Bearish"), ("SHORT", "Bullish")}
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A candidate for capital; `margin` is rupees per set, `depth` how many sets the touch can take (None: unknown)."""
+
+    strategy_id: int
+    underlying: str
+    industry: str
+    sector: str
+    outlook: str
+    score: float
+    margin: float
+    depth: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """Target share (0-1) of an industry or sector, and which way it leans."""
+
+    share: float
+    position_type: Literal["LONG", "SHORT"] = "LONG"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """An account's limits in rupees; an empty weight table means that rule is off."""
+
+    deployable: float
+    per_underlying: float
+    per_strategy: float
+    max_sets: int
+    max_open: int
+    industries: Mapping[str, Weight] = field(default_factory=dict)
+    sectors: Mapping[str, Weight] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """The answer for one proposal: sets and priority, or zero sets and why."""
+
+    proposal: Proposal
+    sets: int
+    priority: int = 0
+    reason: Reason | None = None
+
+
+@dataclass
+class Used:
+    """Rupees already blocked, by key; grows as proposals are taken."""
+
+    total: float = 0.0
+    strategies: int = 0
+    underlyings: dict[str, float] = field(default_factory=dict)
+    industries: dict[str, float] = field(default_factory=dict)
+    sectors: dict[str, float] = field(default_factory=dict)
+
+    def take(self, proposal: Proposal, sets: int) -> None:
+        """Block what these sets need."""
+        amount = proposal.margin * sets
+        self.total += amount
+        self.strategies += 1
+        for table, key in (
+            (self.underlyings, proposal.underlying),
+            (self.industries, proposal.industry),
+            (self.sectors, proposal.sector),
+        ):
+            table[key] = table.get(key, 0.0) + amount
+
+
+def allocate(proposals: Sequence[Proposal], *, limits: Limits, used: Used) -> list[Sized]:
+    """Size proposals, best score first; one strategy per underlying, whole sets, no limit exceeded.
+
+    Parameters
+    ----------
+    proposals : sequence of Proposal
+        Margins in rupees per set.
+    limits : Limits
+        Rupees.
+    used : Used
+        What open positions block already; it is updated.
+
+    Returns
+    -------
+    list of Sized
+        One per proposal, in order of score. Priorities fall from 100 by rank and never below 1.
+    """
+    answers: list[Sized] = []
+    taken: set[str] = set()
+    for proposal in sorted(proposals, key=lambda each: (-each.score, each.strategy_id)):
+        reason = _excluded(proposal, limits, taken)
+        sets, binding = (0, reason) if reason else _sets(proposal, limits, used)
+        if sets == 0:
+            answers.append(Sized(proposal, 0, reason=binding))
+            continue
+        used.take(proposal, sets)
+        taken.add(proposal.underlying)
+        answers.append(Sized(proposal, sets, priority=max(1, HIGHEST_PRIORITY + 1 - len(taken))))
+    return answers
+
+
+def _excluded(proposal: Proposal, limits: Limits, taken: set[str]) -> Reason | None:
+    if proposal.underlying in taken:
+        return Reason("UNDERLYING_TAKEN", f"A better strategy on {proposal.underlying} is in already.")
+    for name, key, table in (
+        ("industry", proposal.industry, limits.industries),
+        ("sector", proposal.sector, limits.sectors),
+    ):
+        weight = table.get(key)
+        if table and weight is None:
+            return Reason(f"NO_{name.upper()}_WEIGHT", f"The {name} {key!r} has no target weight.", "Add one.")
+        if weight and (weight.position_type, proposal.outlook) in OPPOSED:
+            return Reason(
+                "AGAINST_WEIGHT", f"A {proposal.outlook} strategy opposes the {weight.position_type} {name} {key}."
+            )
+    return None
+
+
+def _sets(proposal: Proposal, limits: Limits, used: Used) -> tuple[int, Reason | None]:
+    """The most whole sets that fit, and the limit that binds when it is none."""
+    rooms = {
+        "CAPITAL": limits.deployable - used.total,
+        "PER_UNDERLYING": limits.per_underlying - used.underlyings.get(proposal.underlying, 0.0),
+        "PER_STRATEGY": limits.per_strategy,
+    }
+    for name, key, table, blocked in (
+        ("INDUSTRY", proposal.industry, limits.industries, used.industries),
+        ("SECTOR", proposal.sector, limits.sectors, used.sectors),
+    ):
+        if table:
+            rooms[name] = table[key].share * limits.deployable - blocked.get(key, 0.0)
+    if used.strategies >= limits.max_open:
+        sentence = f"The account holds {used.strategies} of at most {limits.max_open} strategies."
+        return 0, Reason("LIMIT_POSITIONS", sentence, "Close one or raise the limit.")
+    if proposal.depth is None or proposal.depth < 1:
+        return 0, Reason("LIMIT_DEPTH", "The touch cannot take one whole set.", "Wait for a deeper book.")
+    binding = min(rooms, key=lambda name: rooms[name])
+    sets = min(limits.max_sets, proposal.depth, int(rooms[binding] // proposal.margin)) if rooms[binding] > 0 else 0
+    if sets >= 1:
+        return sets, None
+    sentence = f"One set blocks ₹{proposal.margin:,.0f}, the {binding.lower().replace('_', ' ')} room is "
+    return 0, Reason(f"LIMIT_{binding}", f"{sentence}₹{max(0.0, rooms[binding]):,.0f}.", "Raise the limit or skip it.")

@@ -1,0 +1,50 @@
+"""`allocate_portfolio`: propose sizes and priorities within the account's limits."""
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from allocation.models import AllocationRun
+from allocation.services import account_named, allocate_portfolio
+from market.console import ConsoleCommand, now_or, rupees, table
+
+
+class Command(ConsoleCommand):
+    """Propose a portfolio; mark it where the account lets the allocator mark."""
+
+    help = "Propose a portfolio from the day's strategies within capital, underlying, industry and sector limits."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Which account, and how good a strategy must be."""
+        parser.add_argument("--account", default="paper")
+        parser.add_argument("--min-score", type=float, default=0.5)
+
+    def run(self, **options: Any) -> None:
+        """Allocate and show the proposal."""
+        account = account_named(options["account"])
+        run = allocate_portfolio(account, as_of=now_or(options["as_of"]), min_score=options["min_score"])
+        self.emit(portfolio(run), *portfolio_tables(run))
+
+
+def portfolio(run: AllocationRun) -> dict[str, Any]:
+    """The run as plain data."""
+    names = ("strategy_id", "strategy__stock_name", "sets", "margin", "priority", "marked", "reason_code")
+    return {"run": run.pk, "considered": run.considered, "allocations": list(run.allocations.values(*names))}
+
+
+def portfolio_tables(run: AllocationRun) -> list[Any]:
+    """What was taken, and why the rest was not."""
+    taken = run.allocations.filter(sets__gt=0).select_related("strategy")
+    rows = [
+        (a.strategy_id, a.strategy.stock_name, a.strategy.strategy_name, f"{a.strategy.total_score:.3f}", a.sets,
+         rupees(a.margin), a.priority, "yes" if a.marked else "proposed")
+        for a in taken
+    ]  # fmt: skip
+    columns = ("ID", "Stock", "Strategy", "Score", "Sets", "Blocks", "Priority", "Marked")
+    total = rupees(sum((a.margin or 0) for a in taken))
+    title = f"{len(rows)} of {run.considered} allocated on {run.account}: {total} of {rupees(run.capital)} blocked"
+    left: dict[str, int] = {}
+    for code in run.allocations.filter(sets=0).values_list("reason_code", flat=True):
+        left[code] = left.get(code, 0) + 1
+    why = table("Left out", ("Reason", "Strategies"), sorted(left.items()), right=("Strategies",))
+    return [table(title, columns, rows, right=("ID", "Score", "Sets", "Blocks", "Priority")), *([why] if left else [])]

@@ -1,0 +1,32 @@
+"""`validate_allocation`: check the newest proposal against the limits, from its rows."""
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from allocation.models import AllocationRun
+from allocation.services import account_named, violations
+from market.console import FAILED, ConsoleCommand
+
+
+class Command(ConsoleCommand):
+    """Say whether the newest allocation keeps every limit."""
+
+    help = "Check the newest allocation of an account against its limits."
+    takes_as_of = False
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Which account."""
+        parser.add_argument("--account", default="paper")
+
+    def run(self, **options: Any) -> int | None:
+        """Check and say so; exit code 1 when a limit is exceeded."""
+        run = AllocationRun.objects.filter(account=account_named(options["account"])).first()
+        if run is None:
+            self.emit({"run": None, "violations": []}, "There is no allocation yet. Run allocate_portfolio first.")
+            return FAILED
+        found = violations(run)
+        lines = [f"[red]{reason.sentence}[/red] \\[{reason.code}]" for reason in found]
+        verdict = f"Allocation {run.pk} keeps every limit." if not found else f"Allocation {run.pk} breaks limits:"
+        self.emit({"run": run.pk, "violations": [reason.code for reason in found]}, verdict, *lines)
+        return FAILED if found else None

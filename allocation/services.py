@@ -1,0 +1,176 @@
+"""Propose a portfolio within the account's limits, and mark it where the account allows that."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import transaction
+from django.db.models import Q
+
+from allocation.errors import RiskError
+from allocation.limits import HIGHEST_PRIORITY, Limits, Proposal, Sized, Used, Weight, allocate
+from allocation.margin import MarginLeg, margin_per_set
+from allocation.models import Account, Allocation, AllocationRun, IndustryAllocation, SectorAllocation
+from market.calendar import IST
+from market.contract import Contract, Side
+from market.errors import Reason
+from market.models import Underlying
+from market.quant.ticks import to_decimal
+from market.services.load import touch_depths
+from strategies.models import OptionStrategy, StrategyLeg
+from strategies.querysets import StrategyQuerySet
+from strategies.services.marking import mark
+
+
+@transaction.atomic
+def allocate_portfolio(account: Account, *, as_of: datetime, min_score: float = 0.5) -> AllocationRun:
+    """Propose sets and priorities for the newest generation; the same account and moment give the same run again."""
+    Account.objects.select_for_update().get(pk=account.pk)
+    existing = AllocationRun.objects.filter(account=account, as_of=as_of).first()
+    if existing is not None:
+        return existing
+    pending = _fresh(as_of).filter(total_score__gte=min_score)
+    proposals = _with_depth(pending, _proposals(pending, as_of), as_of)
+    run = AllocationRun.objects.create(account=account, as_of=as_of, capital=account.capital, considered=len(proposals))
+    sized = allocate(proposals, limits=limits_of(account), used=blocked_by(account, as_of))
+    _record(run, sized)
+    if account.allocator_may_mark:
+        _mark(run)
+    return run
+
+
+def limits_of(account: Account) -> Limits:
+    """The account's limits in rupees, with the target weights in force."""
+    capital = float(account.capital)
+    return Limits(
+        deployable=capital * float(account.max_deployed_share),
+        per_underlying=capital * float(account.max_share_per_underlying),
+        per_strategy=capital * float(account.max_share_per_strategy),
+        max_sets=account.max_sets,
+        max_open=account.max_open_strategies,
+        industries=_weights(IndustryAllocation.objects.values_list("industry", "weight_percentage", "position_type")),
+        sectors=_weights(SectorAllocation.objects.values_list("sector", "weight_percentage", "position_type")),
+    )
+
+
+def blocked_by(account: Account, as_of: datetime) -> Used:
+    """What marked, executing and open strategies block already."""
+    busy = OptionStrategy.objects.filter(execution_status__in=["marked", "executing", "executed"])
+    busy = busy.exclude(execution_detail="closed").filter(Q(allocations__run__account=account) | Q(allocations=None))
+    used = Used()
+    sets = dict(busy.values_list("pk", "sets"))
+    for proposal in _proposals(busy.distinct(), as_of):
+        used.take(proposal, sets[proposal.strategy_id])
+    return used
+
+
+def violations(run: AllocationRun) -> list[Reason]:
+    """Every limit the run's allocations exceed, checked anew from its rows; an empty list is a valid run."""
+    limits, found = limits_of(run.account), []
+    rows = list(run.allocations.filter(sets__gt=0).select_related("strategy"))
+    total = sum(float(row.margin or 0) for row in rows)
+    if total > limits.deployable + 1:
+        found.append(Reason("LIMIT_CAPITAL", f"₹{total:,.0f} is allocated of ₹{limits.deployable:,.0f}."))
+    by_underlying: dict[str, float] = {}
+    for row in rows:
+        name = row.strategy.stock_name
+        by_underlying[name] = by_underlying.get(name, 0.0) + float(row.margin or 0)
+        if row.sets > limits.max_sets:
+            found.append(Reason("LIMIT_SETS", f"{row.strategy} has {row.sets} sets of at most {limits.max_sets}."))
+    over = {name: amount for name, amount in by_underlying.items() if amount > limits.per_underlying + 1}
+    found += [Reason("LIMIT_PER_UNDERLYING", f"{name} blocks ₹{amount:,.0f}.") for name, amount in over.items()]
+    return found
+
+
+def account_named(name: str) -> Account:
+    """The active account of that name."""
+    account = Account.objects.filter(name=name, active=True).first()
+    if account is None:
+        known = ", ".join(Account.objects.filter(active=True).values_list("name", flat=True)) or "none"
+        raise RiskError(
+            Reason("UNKNOWN_ACCOUNT", f"There is no active account {name!r}.", f"Active accounts: {known}.")
+        )
+    return account
+
+
+def _fresh(as_of: datetime) -> StrategyQuerySet:
+    """Pending strategies generated on the day of `as_of`, not later than it."""
+    day = as_of.astimezone(IST).date()
+    return OptionStrategy.objects.all().pending().known_by(as_of).filter(trade_date=day)
+
+
+def _proposals(strategies: Iterable[OptionStrategy], as_of: datetime) -> list[Proposal]:
+    rows = list(strategies.prefetch_related("legs")) if isinstance(strategies, StrategyQuerySet) else list(strategies)
+    facts = {fact.symbol: fact for fact in Underlying.objects.filter(symbol__in={row.stock_name for row in rows})}
+    return [_proposal(row, facts.get(row.stock_name), as_of) for row in rows if row.spot_price and row.lot_size]
+
+
+def _proposal(row: OptionStrategy, fact: Underlying | None, as_of: datetime) -> Proposal:
+    lot = row.lot_size or 0
+    legs = [MarginLeg(leg.side, leg.contract.option_type, leg.lots * lot, float(leg.premium)) for leg in row.legs.all()]
+    margin = margin_per_set(
+        legs,
+        spot=float(row.spot_price or 0),
+        max_loss=None if row.max_loss is None else float(row.max_loss),
+        is_index=fact is not None and fact.kind == Underlying.Kind.INDEX,
+        as_of=as_of.astimezone(IST).date(),
+    )
+    return Proposal(
+        strategy_id=row.pk,
+        underlying=row.stock_name,
+        industry=fact.industry if fact else "",
+        sector=fact.sector if fact else "",
+        outlook=row.market_outlook,
+        score=float(row.total_score),
+        margin=margin,
+    )
+
+
+def _with_depth(rows: StrategyQuerySet, proposals: Sequence[Proposal], as_of: datetime) -> list[Proposal]:
+    """How many sets every leg's touch can take; a share, or a leg nobody quotes, is taken as one set or none."""
+    depths = touch_depths(sorted({proposal.underlying for proposal in proposals}), as_of=as_of)
+    by_strategy = {
+        row.pk: min((_leg_depth(leg, row.lot_size or 0, depths) for leg in row.legs.all()), default=0)
+        for row in rows.prefetch_related("legs__strategy")
+    }
+    return [replace(proposal, depth=by_strategy[proposal.strategy_id]) for proposal in proposals]
+
+
+def _leg_depth(leg: StrategyLeg, lot_size: int, depths: Mapping[tuple[Contract, Side], int]) -> int:
+    if not leg.contract.is_option:
+        return 1
+    needed = leg.lots * lot_size
+    return depths.get((leg.contract, leg.side), 0) // needed if needed else 0
+
+
+def _weights(rows: Iterable[tuple[str, Decimal, str]]) -> dict[str, Weight]:
+    return {name: Weight(float(share) / 100, "SHORT" if way == "SHORT" else "LONG") for name, share, way in rows}
+
+
+def _record(run: AllocationRun, sized: list[Sized]) -> None:
+    Allocation.objects.bulk_create(
+        Allocation(
+            run=run,
+            strategy_id=answer.proposal.strategy_id,
+            sets=answer.sets,
+            margin=to_decimal(answer.proposal.margin * answer.sets, places=2),
+            priority=answer.priority,
+            reason_code=answer.reason.code if answer.reason else "",
+            reason_text=str(answer.reason.sentence) if answer.reason else "",
+        )
+        for answer in sized
+    )
+
+
+def _mark(run: AllocationRun) -> None:
+    """Set the size while the row is pending, then mark it by the same service people use."""
+    for allocation in run.allocations.filter(sets__gt=0):
+        rows = OptionStrategy.objects.filter(pk=allocation.strategy_id, execution_status="pending")
+        rows.update(sets=allocation.sets)
+        notes = f"Allocated {allocation.sets} sets by run {run.pk}"
+        report = mark(
+            [allocation.strategy_id], priority=allocation.priority, notes=notes, highest_priority=HIGHEST_PRIORITY
+        )
+        allocation.marked = bool(report.done)
+        allocation.save(update_fields=["marked"])

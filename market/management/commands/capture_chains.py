@@ -1,0 +1,36 @@
+"""`capture_chains`: store the chains of the market source as of now."""
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from market.console import FAILED, ConsoleCommand, now_or, table
+from market.services.capture import capture_chains, record_underlyings
+from market.sources import build_source
+
+
+class Command(ConsoleCommand):
+    """Capture option chains."""
+
+    help = "Capture the option chains of the market source (MARKET_SOURCE) and store them."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Which symbols, from where."""
+        parser.add_argument("--symbol", action="append", help="only these; may be repeated")
+        parser.add_argument("--source", default=None, help="simulated, recorded or dhan; default MARKET_SOURCE")
+
+    def run(self, **options: Any) -> int | None:
+        """Capture and report; exit code 1 when nothing could be stored."""
+        source = build_source(options["source"])
+        facts = source.underlyings()
+        record_underlyings(facts)
+        symbols = options["symbol"] or [fact.symbol for fact in facts]
+        with self.progress("Capturing chains", len(symbols)) as advance:
+            outcome = capture_chains(source, symbols, as_of=now_or(options["as_of"]), progress=advance)
+        refused = {symbol: reason for symbol, reason in outcome.items() if reason}
+        stored = len(outcome) - len(refused)
+        rows = [(symbol, reason.code, reason.sentence) for symbol, reason in refused.items()]
+        shown = [table("Not captured", ("Symbol", "Reason", "Why"), rows)] if rows else []
+        data = {"stored": stored, "refused": {symbol: reason.code for symbol, reason in refused.items()}}
+        self.emit(data, f"{stored} of {len(outcome)} chains stored from the {source.name} market.", *shown)
+        return FAILED if outcome and not stored else None
