@@ -100,6 +100,10 @@ class ReadOnlyInline:
     max_num = 0
     hide_title = True
 
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Who may see the strategy sees all of it."""
+        return True
+
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody."""
         return False

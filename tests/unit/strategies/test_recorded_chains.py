@@ -1,0 +1,55 @@
+"""The catalogue on recorded end-of-day chains of 30 January 2026."""
+
+import math
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from market.assembly import assemble
+from market.chain import Chain
+from market.readers import batches, readings
+from market.rulebook.charges import option_charge_rates
+from strategies.build import build
+from strategies.catalog import CATALOGUE
+from strategies.errors import NotConstructible
+from strategies.evaluate import evaluate
+from strategies.exits import exit_levels
+from strategies.score import score
+
+ARCHIVE = "C_option_chains/stock_option_chain_eod_2026-01-28_to_2026-01-30.tar.xz"
+SYMBOLS = {"RELIANCE", "TCS", "HDFCBANK", "INFY", "SBIN", "DIXON", "MCX", "ITC", "BOSCHLTD", "IDEA"}
+RATES = option_charge_rates(exchange="NSE", as_of=date(2026, 1, 30))
+KNOWN_REFUSALS = {"NOT_ENOUGH_EXPIRIES", "NO_USABLE_STRIKE", "STRIKES_COLLAPSE", "WRONG_CREDIT_SIGN", "LOSS_ABOVE"}
+
+
+def recorded(shared_data: Path) -> Iterator[Chain]:
+    for batch in batches(shared_data / ARCHIVE):
+        for reading in readings(batch):
+            for captured in reading.chains:
+                if captured.underlying in SYMBOLS and captured.taken_at.date() == date(2026, 1, 30):
+                    lots = {quote.expiry: 500 for quote in captured.quotes}
+                    yield assemble(captured, lot_sizes=lots, tick_size=0.05)
+
+
+@pytest.mark.realdata
+def test_every_recorded_symbol_has_a_recommendable_strategy_and_every_refusal_a_known_reason(shared_data: Path):
+    chains = list(recorded(shared_data))
+    assert {chain.underlying for chain in chains} == SYMBOLS
+
+    for chain in chains:
+        recommended = 0
+        for structure in CATALOGUE:
+            try:
+                candidate = build(structure, chain)
+            except NotConstructible as refusal:
+                assert refusal.reason.code in KNOWN_REFUSALS
+                continue
+            evaluation = evaluate(candidate, chain, rates=RATES)
+            result = score(evaluation, candidate, chain, risk="moderate")
+            if result.recommendable:
+                recommended += 1
+                assert evaluation.max_profit > evaluation.charges
+                assert 0.0 < exit_levels(structure, evaluation).stop_loss < math.inf
+        assert recommended >= 5

@@ -1,0 +1,126 @@
+"""Exit levels are amounts one can act on, for every structure, unlimited ones included."""
+
+import math
+from dataclasses import fields, replace
+from datetime import date
+
+import pytest
+
+from market.errors import InvalidInput
+from market.rulebook.charges import option_charge_rates
+from strategies.build import build
+from strategies.catalog import BY_SLUG, CATALOGUE
+from strategies.evaluate import Evaluation, evaluate
+from strategies.exits import RULES, ExitLevels, exit_levels
+from strategies.spec import ExitClass
+from tests.builders import make_chain
+
+RATES = option_charge_rates(exchange="NSE", as_of=date(2026, 1, 30))
+
+
+def evaluated(slug: str, days: tuple[int, ...] = (25, 53)) -> Evaluation:
+    chain = make_chain(days=days)
+    return evaluate(build(BY_SLUG[slug], chain), chain, rates=RATES)
+
+
+def levels(slug: str, **changes: float) -> ExitLevels:
+    return exit_levels(BY_SLUG[slug], replace(evaluated(slug), **changes))
+
+
+def test_every_exit_class_has_a_rule_and_is_used():
+    assert set(RULES) == set(ExitClass) == {structure.exits for structure in CATALOGUE}
+
+
+@pytest.mark.parametrize("structure", CATALOGUE, ids=lambda structure: structure.slug)
+def test_all_levels_are_populated_finite_and_in_order(structure):
+    result = exit_levels(structure, evaluated(structure.slug))
+
+    values = [getattr(result, field.name) for field in fields(result)]
+    assert all(math.isfinite(value) and value > 0 for value in values)
+    assert result.profit_target_1 < result.profit_target_2 < result.profit_target_3
+
+
+def test_targets_of_unlimited_profit_are_multiples_of_the_debit():
+    result = levels("long-straddle", option_premium=-400.0, max_loss=400.0)
+
+    assert (result.profit_target_1, result.profit_target_2, result.profit_target_3) == (200.0, 400.0, 800.0)
+    assert result.stop_loss == pytest.approx(200.0)
+
+
+def test_a_long_put_does_not_wait_for_the_share_to_fall_to_zero():
+    evaluation = evaluated("long-put")
+
+    result = exit_levels(BY_SLUG["long-put"], evaluation)
+
+    assert result.profit_target_3 == pytest.approx(-2 * evaluation.option_premium)
+    assert result.profit_target_3 < 0.1 * evaluation.max_profit
+
+
+def test_short_premium_takes_half_its_credit_and_stops_at_twice_it():
+    evaluation = evaluated("short-strangle")
+
+    result = exit_levels(BY_SLUG["short-strangle"], replace(evaluation, option_premium=500.0, max_profit=500.0))
+
+    assert result.profit_target_1 == pytest.approx(0.5 * min(500.0, max(evaluation.tail_gain, 500.0)))
+    assert result.stop_loss == pytest.approx(1_000.0)
+
+
+def test_a_credit_spread_stops_before_its_maximum_loss():
+    result = levels("iron-condor", option_premium=100.0, max_loss=120.0, max_profit=100.0)
+
+    assert result.stop_loss == pytest.approx(0.8 * 120)
+
+
+def test_a_ratio_opened_for_next_to_nothing_is_not_stopped_by_the_first_tick():
+    result = levels("call-ratio-spread", option_premium=0.05, tail_loss=300.0)
+
+    assert result.stop_loss == pytest.approx(75.0)
+
+
+def test_a_debit_stops_at_half_its_maximum_loss():
+    evaluation = evaluated("bull-call-spread")
+
+    assert exit_levels(BY_SLUG["bull-call-spread"], evaluation).stop_loss == pytest.approx(0.5 * evaluation.max_loss)
+
+
+def test_income_targets_are_shares_of_the_credit():
+    evaluation = evaluated("cash-secured-put")
+
+    result = exit_levels(BY_SLUG["cash-secured-put"], evaluation)
+
+    assert result.profit_target_1 == pytest.approx(0.5 * evaluation.max_profit)
+
+
+@pytest.mark.parametrize(("days", "leave"), [(8, 4), (25, 12), (44, 21)])
+def test_time_exit_is_the_rules_day_but_never_before_half_way(days: int, leave: int):
+    evaluation = replace(evaluated("iron-condor"), days_to_expiry=days)
+
+    assert exit_levels(BY_SLUG["iron-condor"], evaluation).time_exit_dte == leave
+
+
+def test_delta_exit_leaves_room_above_the_delta_at_entry():
+    assert levels("iron-condor", net_delta=0.01).delta_exit_threshold == 0.5
+    assert levels("covered-call", net_delta=-0.75).delta_exit_threshold == pytest.approx(0.9)
+
+
+def test_vega_exit_is_beyond_the_vega_at_entry():
+    assert levels("long-straddle", net_vega=4_000.0).vega_exit_threshold == pytest.approx(6_000)
+    assert levels("iron-condor", net_vega=0.0).vega_exit_threshold > 0
+
+
+def test_a_guaranteed_loser_has_no_target():
+    with pytest.raises(InvalidInput) as refusal:
+        levels("butterfly", max_profit=-1.0)
+
+    assert refusal.value.reason.code == "NO_PROFIT_TO_TARGET"
+
+
+def test_a_broken_level_is_refused():
+    good = levels("iron-condor")
+
+    with pytest.raises(InvalidInput):
+        replace(good, stop_loss=math.inf)
+    with pytest.raises(InvalidInput):
+        replace(good, profit_target_1=math.nan)
+    with pytest.raises(InvalidInput):
+        replace(good, vega_exit_threshold=-1.0)
