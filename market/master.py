@@ -211,7 +211,7 @@ def kind_of(instrument_name: str) -> str:
     if instrument_name in ("EQUITY", "INDEX"):
         return "cash"
     kind = {"FUT": "future", "OPT": "option"}.get(instrument_name[:3])
-    if kind is None:
+    if kind is None or len(instrument_name) > 20:
         raise RowError("UNKNOWN_INSTRUMENT")
     return kind
 
