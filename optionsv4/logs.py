@@ -34,12 +34,12 @@ def _loud_level(_logger: Any, _method: str, event: EventDict) -> EventDict:
 
 
 def line_formatter() -> logging.Formatter:
-    """One readable key=value line per record, through structlog."""
+    """One readable line per record, level in capitals so that `grep ERROR` finds them, through structlog."""
     return structlog.stdlib.ProcessorFormatter(
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.KeyValueRenderer(
-                key_order=["timestamp", "level", "logger", "event"], drop_missing=True
+            structlog.dev.ConsoleRenderer(
+                colors=False, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
             ),
         ],
         foreign_pre_chain=[
@@ -47,6 +47,5 @@ def line_formatter() -> logging.Formatter:
             _loud_level,
             structlog.stdlib.add_logger_name,
             structlog.processors.TimeStamper(fmt="iso", utc=False),
-            structlog.processors.format_exc_info,
         ],
     )

@@ -14,6 +14,7 @@ import pytest
 from optionsv4 import embedded
 
 _state_dirs: list[Path] = []
+_log_dirs: list[Path] = []
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -31,6 +32,8 @@ def pytest_unconfigure() -> None:
         state_dir = _state_dirs.pop()
         embedded.stop(state_dir)
         shutil.rmtree(state_dir, ignore_errors=True)
+    while _log_dirs:
+        shutil.rmtree(_log_dirs.pop(), ignore_errors=True)
 
 
 def _provide() -> None:
@@ -42,6 +45,8 @@ def _provide() -> None:
     os.environ.update({name: url for name, url in given.items() if url})
     # Whatever they are, these servers are for development: settings may fall back to their development defaults.
     os.environ["OPTIONSV4_EMBEDDED"] = "1"
+    _log_dirs.append(Path(tempfile.mkdtemp(prefix="optionsv4-test-logs-")))
+    os.environ["LOG_DIR"] = str(_log_dirs[-1])
 
 
 def _start(*, postgres: bool, redis: bool) -> embedded.Servers:

@@ -1,0 +1,111 @@
+"""The daily run, in order: master, chains, strategies, sizes and marks, orders, monitoring."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db import transaction
+
+from allocation.models import AllocationRun, IndustryAllocation
+from allocation.services import allocate_portfolio
+from execution.services.driving import RunResult
+from execution.services.positions import MonitorReport, monitor_positions
+from execution.services.preparation import Desk
+from execution.services.runs import execute_queue, require_open
+from market.calendar import next_session
+from market.errors import Reason
+from market.models import FileImport, Underlying
+from market.services.capture import capture_chains, record_underlyings
+from market.services.instruments import current_master, import_scrip_master
+from strategies.models import GenerationRun
+from strategies.score import RiskProfile
+from strategies.services.generation import generate, start_run
+
+# Opens a progress bar for a step of so many parts and gives back what moves it.
+Bar = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
+
+FOLLOW_UP_HOURS = (11, 15)  # IST: when later sessions are looked at
+
+
+@dataclass
+class DayReport:
+    """What each step of the day came to."""
+
+    as_of: datetime
+    master: FileImport
+    captured: dict[str, Reason | None]
+    generation: GenerationRun
+    allocation: AllocationRun
+    executed: list[RunResult]
+    monitored: MonitorReport
+
+
+def run_day(desk: Desk, *, risk: RiskProfile, min_score: float, bar: Bar) -> DayReport:
+    """Run the day as of the desk's moment; every step finds what an earlier run left and adds only what is missing."""
+    require_open(desk.as_of)
+    facts = desk.market.underlyings()
+    with bar("Instrument master", None):
+        master = refresh_master(desk)
+    record_underlyings(facts)
+    symbols = [fact.symbol for fact in facts]
+    with bar("Option chains", len(symbols)) as advance:
+        captured = capture_chains(desk.market, symbols, as_of=desk.as_of, progress=advance)
+    ready = [symbol for symbol, reason in captured.items() if reason is None]
+    generation = start_run(as_of=desk.as_of, risk=risk, symbols=ready)
+    with bar("Strategies", len(ready)) as advance:
+        generate(generation, progress=advance)
+    with bar("Sizes and marks", None):
+        allocation = allocate_portfolio(desk.account, as_of=desk.as_of, min_score=min_score)
+    with bar("Orders", None) as advance:
+        executed = _execute(desk, advance)
+    with bar("Monitoring", None):
+        monitored = look_again(desk)
+    return DayReport(desk.as_of, master, captured, generation, allocation, executed, monitored)
+
+
+def refresh_master(desk: Desk) -> FileImport:
+    """Import the source's master of the day; a recorded market has none, then the one in force must be good."""
+    if desk.market.name == "recorded":
+        return current_master()
+    with desk.market.master(as_of=desk.as_of) as stream:
+        name = f"{desk.market.name}-master-{desk.day:%Y-%m-%d}.csv"
+        return import_scrip_master(stream, source=desk.market.name, file_name=name, as_of=desk.day)
+
+
+def look_again(desk: Desk) -> MonitorReport:
+    """Mark what is open and leave where a rule says so."""
+    return monitor_positions(as_of=desk.as_of, broker=desk.broker, market=desk.market, account=desk.account)
+
+
+def follow_up(start: datetime, sessions: int) -> list[datetime]:
+    """The moments at which the next sessions are looked at."""
+    moments, day = [], start.date()
+    for _ in range(sessions):
+        session = next_session(day + timedelta(days=1))
+        day = session.day
+        moments += [session.opens.replace(hour=hour, minute=0) for hour in FOLLOW_UP_HOURS]
+    return moments
+
+
+@transaction.atomic
+def equal_weights() -> int:
+    """Give every industry the same target weight where nobody has set any; returns how many were written."""
+    if IndustryAllocation.objects.exists():
+        return 0
+    rows = Underlying.objects.all().tradable().exclude(industry="").values_list("industry", flat=True)
+    industries = sorted(set(rows))
+    share = Decimal(100) / len(industries) if industries else Decimal(0)
+    weights = [IndustryAllocation(industry=name, weight_percentage=round(share, 3)) for name in industries]
+    return len(IndustryAllocation.objects.bulk_create(weights))
+
+
+def _execute(desk: Desk, advance: Callable[[int], None]) -> list[RunResult]:
+    return execute_queue(
+        as_of=desk.as_of,
+        broker=desk.broker,
+        market=desk.market,
+        account=desk.account,
+        progress=lambda done, total: advance(done),
+    )
