@@ -1,0 +1,125 @@
+"""Pre-trade checks: each answers with a reason to refuse or None; one that cannot answer raises, a refusal. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from market.calendar import IST
+from market.contract import Contract
+from market.errors import Reason
+from market.ports import Touch
+
+# How old a touch may be when an order is priced on it. Recorded chains come every few minutes at best.
+MAX_QUOTE_AGE = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """The strategy row as the gate sees it; money is rupees for one set, `expiries` those of its option legs."""
+
+    marked: bool
+    priority: int
+    generated_on: datetime
+    content_hash: str
+    approved_hash: str
+    expiries: Sequence[date]
+    sets: int
+    max_loss: Decimal | None
+    unlimited_loss: bool
+
+
+def not_queued(candidate: Candidate) -> Reason | None:
+    """Only what a person marked with a priority is executed."""
+    if candidate.marked and candidate.priority > 0:
+        return None
+    return Reason(
+        "PRIORITY",
+        "The strategy is not marked with a priority above 0.",
+        "Mark it: manage.py mark_for_execution mark ID.",
+    )
+
+
+def generated_later(candidate: Candidate, as_of: datetime) -> Reason | None:
+    """An idea from the future cannot be traded."""
+    if candidate.generated_on <= as_of:
+        return None
+    return Reason("GENERATED_LATER", f"The strategy was generated at {candidate.generated_on}, after {as_of}.")
+
+
+def approval_changed(candidate: Candidate) -> Reason | None:
+    """What is executed must be what was reviewed."""
+    if candidate.approved_hash and candidate.approved_hash == candidate.content_hash:
+        return None
+    return Reason("APPROVAL_CHANGED", "The strategy is not what was approved.", "Generate it again and review it.")
+
+
+def expired(candidate: Candidate, as_of: datetime) -> Reason | None:
+    """Every leg must still be alive."""
+    today = as_of.astimezone(IST).date()
+    gone = sorted(expiry for expiry in candidate.expiries if expiry < today)
+    if not gone:
+        return None
+    return Reason("EXPIRED", f"A leg expired on {gone[0]:%d %b %Y}.", "Generate new strategies.")
+
+
+def lot_changed(contract: Contract, *, approved: int | None, listed: int) -> Reason | None:
+    """The lot that was reviewed must be the lot that is traded today."""
+    if not contract.is_option or approved == listed:
+        return None
+    return Reason(
+        "LOT", f"{contract} trades in lots of {listed}, the strategy was computed for {approved or 'an unknown lot'}."
+    )
+
+
+def quote_unusable(contract: Contract, touch: Touch, as_of: datetime) -> Reason | None:
+    """A touch must be known at `as_of` and recent."""
+    age = as_of - touch.quoted_at
+    if age < timedelta(0):
+        return Reason("QUOTE_LATER", f"The quote of {contract} is from {touch.quoted_at}, later than {as_of}.")
+    if age > MAX_QUOTE_AGE:
+        return Reason(
+            "QUOTE_STALE",
+            f"The quote of {contract} is {age} old; at most {MAX_QUOTE_AGE} is allowed.",
+            "Capture chains again.",
+        )
+    return None
+
+
+def naked_not_allowed(candidate: Candidate, *, allow_naked: bool) -> Reason | None:
+    """Unlimited loss is a separate permission of the account."""
+    if allow_naked or not candidate.unlimited_loss:
+        return None
+    return Reason("NAKED_SHORT", "The loss of this strategy is unlimited and the account does not allow naked shorts.")
+
+
+def funds_short(candidate: Candidate, *, cash_needed: Decimal, margin: Decimal | None, free: Decimal) -> Reason | None:
+    """The account must be able to pay the purchases and to bear the worst loss.
+
+    `cash_needed` is what the buys cost with charges, `margin` what unlimited loss blocks, `free` what is not
+    already set aside; rupees.
+    """
+    at_risk = margin if candidate.unlimited_loss else _times(candidate.max_loss, candidate.sets)
+    if at_risk is None:
+        return Reason(
+            "RISK_UNKNOWN", "Neither the maximum loss nor the margin of this strategy is known.", "Allocate it."
+        )
+    required = max(cash_needed, at_risk)
+    if required <= free:
+        return None
+    return Reason(
+        "FUNDS", f"The basket needs ₹{required:.2f} and ₹{free:.2f} is free.", "Close something or trade less."
+    )
+
+
+def blocked(*, cash: Decimal, max_loss: Decimal | None, sets: int) -> Decimal | None:
+    """Rupees that an open strategy keeps set aside out of the cash balance, or None when its risk is unknown.
+
+    A debit is spent already; a credit sits in the balance but must stay there, together with the loss it may turn into.
+    """
+    loss = _times(max_loss, sets)
+    return None if loss is None else max(cash + loss, Decimal(0))
+
+
+def _times(amount: Decimal | None, sets: int) -> Decimal | None:
+    return None if amount is None else amount * sets

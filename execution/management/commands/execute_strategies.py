@@ -1,0 +1,151 @@
+"""Preview what is marked, or with --execute send it."""
+
+from typing import Any, ClassVar
+
+from django.core.management.base import CommandParser
+from rich.table import Table
+
+from execution.errors import ExecutionDenied
+from execution.services.desk import open_desk
+from execution.services.driving import RunResult
+from execution.services.preparation import BasketPreview, Desk
+from execution.services.runs import execute_queue, preview_queue, require_open, require_queued
+from market.console import DONE, FAILED, ConsoleCommand, now_or, rupees, table
+
+
+class Command(ConsoleCommand):
+    """Without --execute nothing is sent: legs, slices, limits, order of sending, charges, cash, denials are shown."""
+
+    help = "Preview the execution queue; with --execute send it to the broker."
+    refusals: ClassVar = (ExecutionDenied,)
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Which strategies, and whether to send."""
+        parser.add_argument("--execute", action="store_true", help="send orders; without it only a preview is shown")
+        parser.add_argument("--strategy", type=int, metavar="ID", help="only this strategy, which must be queued")
+        parser.add_argument("--limit", type=_positive, metavar="N", help="at most N strategies")
+        parser.add_argument("--account", metavar="NAME", help="by default the first active one")
+
+    def run(self, **options: Any) -> int | None:
+        """Open the desk, then preview or execute."""
+        desk = open_desk(now_or(options["as_of"]), account_name=options["account"])
+        if options["execute"]:
+            require_open(desk.as_of)
+        if options["strategy"] is not None:
+            require_queued(options["strategy"], desk.as_of)
+        chosen = {"strategy_id": options["strategy"], "limit": options["limit"]}
+        return self._execute(desk, chosen) if options["execute"] else self._preview(desk, chosen)
+
+    def _preview(self, desk: Desk, chosen: dict[str, Any]) -> int:
+        previews = preview_queue(desk=desk, **chosen)
+        self.emit(
+            {"as_of": desk.as_of, "mode": desk.broker.mode, "strategies": [_preview_json(one) for one in previews]},
+            *[part for one in previews for part in _preview_parts(one)],
+            f"{len(previews)} queued on account {desk.account}. Nothing was sent; add --execute to send.",
+        )
+        return DONE
+
+    def _execute(self, desk: Desk, chosen: dict[str, Any]) -> int:
+        with self.progress("executing") as advance:
+            results = execute_queue(
+                as_of=desk.as_of,
+                broker=desk.broker,
+                market=desk.market,
+                account=desk.account,
+                progress=advance,
+                **chosen,
+            )
+        done = sum(result.succeeded for result in results)
+        self.emit(
+            {"as_of": desk.as_of, "mode": desk.broker.mode, "results": [_result_json(one) for one in results]},
+            *([results_table(results)] if results else []),
+            f"{done} of {len(results)} executed on account {desk.account}.",
+        )
+        return FAILED if results and not done else DONE
+
+
+def results_table(results: list[RunResult]) -> Table:
+    """One line per run."""
+    rows = [
+        (one.strategy_id, one.title, one.purpose, one.state, one.fills, _net(one), one.reason or "") for one in results
+    ]
+    columns = ("id", "strategy", "purpose", "state", "fills", "net", "reason")
+    return table("Executed", columns, rows, right=("id", "fills", "net"))
+
+
+def _preview_parts(preview: BasketPreview) -> list[Table | str]:
+    strategy = preview.strategy
+    title = f"#{strategy.pk} {strategy.stock_name} {strategy.strategy_name}, priority {strategy.execution_priority}"
+    rows = [
+        (
+            step,
+            order.piece.side,
+            order.piece.quantity,
+            order.listed.symbol,
+            f"{order.touch.bid:.2f} / {order.touch.ask:.2f}",
+            f"{order.limit:.2f}",
+            rupees(order.charges, places=2),
+        )
+        for step, order in enumerate(preview.orders, start=1)
+    ]
+    columns = ("step", "side", "quantity", "contract", "bid / ask", "limit", "charges")
+    money = (
+        f"net {rupees(preview.net_premium)} at the touch, charges {rupees(preview.charges, places=2)}, "
+        f"cash needed {rupees(preview.cash_needed)}"
+    )
+    denials = [f"DENIED {reason}" for reason in preview.denials]
+    return [table(title, columns, rows, right=("step", "quantity", "limit", "charges")), money, *denials]
+
+
+def _preview_json(preview: BasketPreview) -> dict[str, Any]:
+    return {
+        "id": preview.strategy.pk,
+        "stock_name": preview.strategy.stock_name,
+        "strategy_name": preview.strategy.strategy_name,
+        "priority": preview.strategy.execution_priority,
+        "orders": [
+            {
+                "leg": order.piece.leg.number,
+                "slice": order.piece.number,
+                "side": str(order.piece.side),
+                "quantity": order.piece.quantity,
+                "security_id": order.listed.security_id,
+                "symbol": order.listed.symbol,
+                "bid": order.touch.bid,
+                "ask": order.touch.ask,
+                "limit": order.limit,
+                "charges": order.charges,
+            }
+            for order in preview.orders
+        ],
+        "net_premium": preview.net_premium,
+        "charges": preview.charges,
+        "cash_needed": preview.cash_needed,
+        "denials": [{"code": reason.code, "sentence": reason.sentence} for reason in preview.denials],
+    }
+
+
+def _result_json(result: RunResult) -> dict[str, Any]:
+    reason = result.reason
+    return {
+        "strategy_id": result.strategy_id,
+        "title": result.title,
+        "purpose": result.purpose,
+        "run": result.run_id,
+        "state": result.state,
+        "status": result.status,
+        "fills": result.fills,
+        "net": result.net,
+        "reason": None if reason is None else {"code": reason.code, "sentence": reason.sentence},
+    }
+
+
+def _net(result: RunResult) -> str | None:
+    return None if result.net is None else rupees(result.net, places=2)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number

@@ -1,0 +1,166 @@
+"""Mark what is open at the price of getting out, and leave when a rule says so."""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from allocation.models import Account
+from execution import checks
+from execution.errors import ExecutionDenied
+from execution.exits import ExitDecision, ExitLevels, PositionMark, decide_exit
+from execution.models import Position, StrategyMark
+from execution.ports import Broker
+from execution.services.deltas import net_delta
+from execution.services.driving import RunResult
+from execution.services.preparation import Desk
+from execution.services.runs import Progress, execute_exit, require_open, resume_runs
+from market.contract import Contract, OptionType
+from market.errors import OptionsError, Reason
+from market.ports import MarketSource
+from strategies.models import OptionStrategy, StrategyExitLevels
+from strategies.querysets import StrategyQuerySet
+
+logger = logging.getLogger(__name__)
+
+PAISA = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One open strategy at one moment; `profit` None says that it could not be marked, and `problem` why."""
+
+    strategy_id: int
+    title: str
+    profit: Decimal | None
+    days_to_expiry: int | None
+    decision: Reason | None
+    problem: Reason | None
+    exit_run: RunResult | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorReport:
+    """What one pass saw and did."""
+
+    watched: tuple[Watched, ...]
+    resumed: tuple[RunResult, ...]
+
+
+def monitor_positions(
+    *, as_of: datetime, broker: Broker, market: MarketSource, account: Account, progress: Progress | None = None
+) -> MonitorReport:
+    """Go on with unfinished runs, mark every open strategy, and close those whose exit rule holds."""
+    require_open(as_of)
+    desk = Desk(broker, market, account, as_of)
+    resumed = resume_runs(desk)
+    waiting = list(_open_strategies(desk))
+    watched = []
+    for done, strategy in enumerate(waiting, start=1):
+        watched.append(_watch(strategy, desk))
+        if progress is not None:
+            progress(done, len(waiting))
+    return MonitorReport(tuple(watched), tuple(resumed))
+
+
+def profit_at_touch(strategy: OptionStrategy, desk: Desk) -> Decimal:
+    """Rupees if everything were closed at the touch now, after the charges paid so far; raises on any missing price."""
+    total = Decimal(0)
+    for row in Position.objects.filter(strategy=strategy):
+        total += row.cash - row.charges
+        if row.quantity:
+            total += row.quantity * _way_out(strategy, row, desk)
+    return total.quantize(PAISA)
+
+
+def _open_strategies(desk: Desk) -> StrategyQuerySet:
+    """Filled on this account by `as_of` and not being closed already."""
+    ids = Position.objects.filter(account=desk.account).exclude(quantity=0).values("strategy_id")
+    rows = OptionStrategy.objects.open().filter(pk__in=ids, execution_detail="", executed_at__lte=desk.as_of)
+    return rows.select_related("exit_levels").order_by("id")
+
+
+def _watch(strategy: OptionStrategy, desk: Desk) -> Watched:
+    profit, problem = _profit(strategy, desk)
+    levels = _levels(strategy)
+    mark = PositionMark(profit, _days_to_expiry(strategy, desk), _delta(strategy, levels, desk))
+    decision = decide_exit(levels, mark)
+    if profit is not None:
+        _keep_mark(strategy, desk, profit, decision)
+    run = None if decision is None else execute_exit(strategy, decision.reason, desk=desk)
+    title = f"{strategy.stock_name} {strategy.strategy_name}"
+    reason = None if decision is None else decision.reason
+    return Watched(strategy.pk, title, profit, mark.days_to_expiry, reason, problem, run)
+
+
+def _profit(strategy: OptionStrategy, desk: Desk) -> tuple[Decimal | None, Reason | None]:
+    try:
+        return profit_at_touch(strategy, desk), None
+    except OptionsError as error:
+        logger.warning("strategy %s cannot be marked: %s", strategy.pk, error.reason)
+        return None, error.reason
+
+
+def _way_out(strategy: OptionStrategy, row: Position, desk: Desk) -> Decimal:
+    """The opposite touch: what a long would be sold at, a short bought back at."""
+    contract = _contract(strategy, row)
+    touch = desk.market.touch(contract, as_of=desk.as_of)
+    unusable = checks.quote_unusable(contract, touch, desk.as_of)
+    if unusable is not None:
+        raise ExecutionDenied(unusable)
+    return touch.bid if row.quantity > 0 else touch.ask
+
+
+def _contract(strategy: OptionStrategy, row: Position) -> Contract:
+    if row.option_type is None or row.strike is None:
+        return Contract(strategy.stock_name)
+    return Contract(strategy.stock_name, row.expiry, float(row.strike), OptionType.from_code(row.option_type))
+
+
+def _delta(strategy: OptionStrategy, levels: ExitLevels, desk: Desk) -> float | None:
+    """Asked only where a rule needs it; None when the chain cannot tell, which decides nothing."""
+    if levels.delta_threshold is None or strategy.lot_size is None:
+        return None
+    rows = Position.objects.filter(strategy=strategy).exclude(quantity=0)
+    holdings = [(_contract(strategy, row), row.quantity) for row in rows]
+    try:
+        return net_delta(strategy.stock_name, holdings, set_size=strategy.lot_size * strategy.sets, desk=desk)
+    except OptionsError as error:
+        logger.warning("the delta of strategy %s is unknown: %s", strategy.pk, error.reason)
+        return None
+
+
+def _days_to_expiry(strategy: OptionStrategy, desk: Desk) -> int | None:
+    held = Position.objects.filter(strategy=strategy, expiry__isnull=False).exclude(quantity=0)
+    nearest = held.order_by("expiry").values_list("expiry", flat=True).first()
+    return None if nearest is None else (nearest - desk.day).days
+
+
+def _levels(strategy: OptionStrategy) -> ExitLevels:
+    """The stored rupee levels are for one set, the position holds all of them; delta is per unit of one set."""
+    stored: StrategyExitLevels | None = getattr(strategy, "exit_levels", None)
+    if stored is None:
+        return ExitLevels()
+    return ExitLevels(
+        profit_target=_times(stored.profit_target_1, strategy.sets),
+        stop_loss=_times(stored.stop_loss, strategy.sets),
+        time_exit_dte=stored.time_exit_dte,
+        delta_threshold=None if stored.delta_exit_threshold is None else float(stored.delta_exit_threshold),
+    )
+
+
+def _times(amount: Decimal | None, sets: int) -> Decimal | None:
+    return None if amount is None else amount * sets
+
+
+def _keep_mark(strategy: OptionStrategy, desk: Desk, profit: Decimal, decision: ExitDecision | None) -> None:
+    reason = None if decision is None else decision.reason
+    StrategyMark.objects.update_or_create(
+        strategy=strategy,
+        as_of=desk.as_of,
+        defaults={
+            "profit": profit,
+            "decision": reason.code if reason else "",
+            "note": reason.sentence if reason else "",
+        },
+    )

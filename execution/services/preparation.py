@@ -1,0 +1,395 @@
+"""From a strategy row to a basket that may be sent: resolve every leg, price every order, ask every check."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from allocation.models import Account, Allocation
+from execution import checks
+from execution.basket import (
+    BasketLeg,
+    Held,
+    Phase,
+    Slice,
+    entry_would_uncover,
+    order_limit,
+    outstanding,
+    positions,
+    reversed_legs,
+    uncovered_short,
+)
+from execution.checks import Candidate
+from execution.errors import ExecutionDenied
+from execution.limit_price import ENTRY_PRICES, EXIT_PRICES, PriceRules, limit_price
+from execution.models import ExecutionRun, Position
+from execution.ports import Broker, Product
+from market.calendar import IST, closed_reason
+from market.contract import Contract, Side
+from market.errors import OptionsError, Reason
+from market.models import Instrument, Underlying
+from market.ports import MarketSource, Touch
+from market.rulebook import equity_charges, freeze_quantity, option_charges
+from market.services.instruments import current_master, resolve_all
+from strategies.models import OptionStrategy, StrategyLeg
+
+# The one structure whose short puts are covered by cash instead of by a long put.
+CASH_SECURED = "cash-secured-put"
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a run acts with: whom it asks, for whom it acts, and at which market moment."""
+
+    broker: Broker
+    market: MarketSource
+    account: Account
+    as_of: datetime
+
+    @property
+    def day(self) -> date:
+        """The IST day of the moment."""
+        return self.as_of.astimezone(IST).date()
+
+
+@dataclass(frozen=True, slots=True)
+class ListedLeg:
+    """One leg with the instrument that today's master names for it."""
+
+    row_id: int
+    leg: BasketLeg
+    exchange: str
+    segment: str
+    security_id: str
+    symbol: str
+    tick: Decimal
+
+    @property
+    def product(self) -> Product:
+        """Shares are taken into delivery, derivatives go on margin."""
+        return Product.MARGIN if self.leg.contract.is_option else Product.CNC
+
+    @property
+    def unit_lot(self) -> int:
+        """The lot the exchange counts in: one for a share."""
+        return self.leg.lot_size if self.leg.contract.is_option else 1
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedOrder:
+    """One order as it would be sent now."""
+
+    listed: ListedLeg
+    piece: Slice
+    touch: Touch
+    limit: Decimal
+    charges: Decimal
+
+    @property
+    def value(self) -> Decimal:
+        """Rupees at the limit."""
+        return self.limit * self.piece.quantity
+
+
+@dataclass(frozen=True, slots=True)
+class BasketPreview:
+    """Everything a person should see before a basket is sent; rupees, credit positive."""
+
+    strategy: OptionStrategy
+    purpose: str
+    legs: tuple[ListedLeg, ...]
+    orders: tuple[PlannedOrder, ...]
+    denials: tuple[Reason, ...]
+
+    @property
+    def charges(self) -> Decimal:
+        """Of all orders."""
+        return sum((order.charges for order in self.orders), Decimal(0))
+
+    @property
+    def cash_needed(self) -> Decimal:
+        """What the buys cost at their limits, before any sale brings money in, with all charges."""
+        bought = (order.value for order in self.orders if order.piece.side is Side.BUY)
+        return sum(bought, Decimal(0)) + self.charges
+
+    @property
+    def net_premium(self) -> Decimal:
+        """At the touch."""
+        return sum((_at_touch(order) for order in self.orders), Decimal(0))
+
+    @property
+    def listed(self) -> dict[int, ListedLeg]:
+        """Legs by number."""
+        return {listed.leg.number: listed for listed in self.legs}
+
+
+def prepare_entry(strategy: OptionStrategy, desk: Desk) -> BasketPreview:
+    """Plan the opening basket and collect every reason not to send it."""
+    return _prepare(strategy, desk, ExecutionRun.Purpose.ENTRY, _entry_legs, held={})
+
+
+def prepare_exit(strategy: OptionStrategy, desk: Desk, held: Held) -> BasketPreview:
+    """Plan the closing basket: the legs reversed, whatever of it is done already."""
+    return _prepare(strategy, desk, ExecutionRun.Purpose.EXIT, _exit_legs, held=held)
+
+
+def prices_for(purpose: str) -> PriceRules:
+    """How far limits may go for this purpose."""
+    return ENTRY_PRICES if purpose == ExecutionRun.Purpose.ENTRY else EXIT_PRICES
+
+
+def plan_order(listed: ListedLeg, piece: Slice, desk: Desk, *, attempt: int, rules: PriceRules) -> PlannedOrder:
+    """Price one order on the newest touch; raises when the touch is missing, old, late or too wide."""
+    contract = listed.leg.contract
+    touch = desk.market.touch(contract, as_of=desk.as_of)
+    unusable = checks.quote_unusable(contract, touch, desk.as_of)
+    if unusable is not None:
+        raise ExecutionDenied(unusable)
+    limit = limit_price(
+        side=piece.side, touch=touch, tick=listed.tick, attempt=attempt, rules=rules, banded=contract.is_option
+    )
+    charges = order_charges(listed, side=piece.side, price=limit, quantity=piece.quantity, day=desk.day)
+    return PlannedOrder(listed, piece, touch, limit, charges)
+
+
+def order_charges(listed: ListedLeg, *, side: Side, price: Decimal, quantity: int, day: date) -> Decimal:
+    """Brokerage, taxes and fees of one executed order, rupees to the paisa."""
+    if listed.leg.contract.is_option:
+        found = option_charges(side=side.value, premium=price, quantity=quantity, exchange=listed.exchange, as_of=day)
+    else:
+        found = equity_charges(side=side.value, price=price, quantity=quantity, exchange=listed.exchange, as_of=day)
+    return found.total.quantize(Decimal("0.01"))
+
+
+def cover_of(strategy: OptionStrategy, account: Account) -> dict[str, bool]:
+    """What may stand in for a covering leg."""
+    return {"cash_secured": strategy.structure == CASH_SECURED, "allow_naked": account.allow_naked}
+
+
+def listed_legs(strategy: OptionStrategy, as_of: datetime) -> list[ListedLeg]:
+    """Resolve every leg against the master or raise for the whole basket."""
+    rows = list(strategy.legs.select_related("strategy").order_by("leg_number"))
+    if not rows:
+        raise ExecutionDenied(Reason("NO_LEGS", f"Strategy {strategy.pk} has no legs."))
+    current_master()  # raises where there is none, or where a newer one was refused
+    exchange = Underlying.objects.filter(symbol=strategy.stock_name).values_list("exchange", flat=True).first()
+    day = as_of.astimezone(IST).date()
+    instruments = resolve_all([row.contract for row in rows], as_of=day, exchange=exchange)
+    return [_listed(strategy, row, instruments[row.contract], as_of) for row in rows]
+
+
+def _prepare(
+    strategy: OptionStrategy,
+    desk: Desk,
+    purpose: str,
+    make_legs: Callable[[OptionStrategy, Desk], list[ListedLeg]],
+    *,
+    held: Held,
+) -> BasketPreview:
+    try:
+        legs = make_legs(strategy, desk)
+    except OptionsError as error:
+        return BasketPreview(strategy, purpose, (), (), (error.reason,))
+    orders, unpriced = _plan(legs, held, desk, purpose)
+    preview = BasketPreview(strategy, purpose, tuple(legs), tuple(orders), tuple(unpriced))
+    gate = _entry_gate if purpose == ExecutionRun.Purpose.ENTRY else _exit_gate
+    denials = _unique([*_answers(gate(preview, desk)), *unpriced])
+    return BasketPreview(strategy, purpose, tuple(legs), tuple(orders), denials)
+
+
+def _entry_legs(strategy: OptionStrategy, desk: Desk) -> list[ListedLeg]:
+    return listed_legs(strategy, desk.as_of)
+
+
+def _exit_legs(strategy: OptionStrategy, desk: Desk) -> list[ListedLeg]:
+    found = listed_legs(strategy, desk.as_of)
+    turned = reversed_legs([listed.leg for listed in found])
+    return [
+        ListedLeg(one.row_id, leg, one.exchange, one.segment, one.security_id, one.symbol, one.tick)
+        for one, leg in zip(found, turned, strict=True)
+    ]
+
+
+def _listed(strategy: OptionStrategy, row: StrategyLeg, instrument: Instrument, as_of: datetime) -> ListedLeg:
+    contract = row.contract
+    lot = instrument.lot_size if contract.is_option else strategy.lot_size
+    if lot is None:
+        raise ExecutionDenied(Reason("LOT", f"The lot size of {strategy.stock_name} was not recorded."))
+    quantity = row.lots * lot * strategy.sets
+    limit = (
+        order_limit(lot_size=lot, freeze_quantity=_freeze(instrument, contract, as_of))
+        if contract.is_option
+        else quantity
+    )
+    return ListedLeg(
+        row_id=row.pk,
+        leg=BasketLeg(row.leg_number, contract, row.side, quantity, lot, limit),
+        exchange=instrument.exchange,
+        segment=instrument.segment,
+        security_id=instrument.security_id,
+        symbol=instrument.custom_symbol or instrument.trading_symbol,
+        tick=instrument.tick_size,
+    )
+
+
+def _freeze(instrument: Instrument, contract: Contract, as_of: datetime) -> int | None:
+    """The master's freeze quantity, else the rulebook's, else unknown."""
+    if instrument.freeze_quantity is not None:
+        return instrument.freeze_quantity
+    try:
+        return freeze_quantity(contract.underlying, as_of=as_of.astimezone(IST).date())
+    except OptionsError:
+        return None
+
+
+def _plan(legs: Sequence[ListedLeg], held: Held, desk: Desk, purpose: str) -> tuple[list[PlannedOrder], list[Reason]]:
+    """Every order still to be sent, priced as its first attempt, and why some cannot be."""
+    by_number = {listed.leg.number: listed for listed in legs}
+    basket = [listed.leg for listed in legs]
+    orders: list[PlannedOrder] = []
+    refusals: list[Reason] = []
+    for phase in (Phase.BUYING, Phase.SELLING):
+        for piece in outstanding(phase, basket, held):
+            try:
+                listed = by_number[piece.leg.number]
+                orders.append(plan_order(listed, piece, desk, attempt=1, rules=prices_for(purpose)))
+            except OptionsError as error:
+                refusals.append(error.reason)
+    return orders, refusals
+
+
+Check = Callable[[], Reason | None]
+
+
+def _entry_gate(preview: BasketPreview, desk: Desk) -> Iterator[Check]:
+    strategy, account = preview.strategy, desk.account
+    candidate = _candidate(strategy, preview.legs)
+    basket = [listed.leg for listed in preview.legs]
+    yield from _session_checks(preview, desk)
+    yield lambda: checks.not_queued(candidate)
+    yield lambda: checks.generated_later(candidate, desk.as_of)
+    yield lambda: checks.approval_changed(candidate)
+    yield lambda: checks.expired(candidate, desk.as_of)
+    yield lambda: _lots_unchanged(preview)
+    yield lambda: checks.naked_not_allowed(candidate, allow_naked=account.allow_naked)
+    yield lambda: entry_would_uncover(basket, **cover_of(strategy, account))
+    yield lambda: checks.funds_short(
+        candidate,
+        cash_needed=preview.cash_needed,
+        margin=_margin(strategy),
+        free=free_funds(desk, but=strategy),
+    )
+
+
+def _exit_gate(preview: BasketPreview, desk: Desk) -> Iterator[Check]:
+    candidate = _candidate(preview.strategy, preview.legs)
+    yield from _session_checks(preview, desk)
+    yield lambda: checks.expired(candidate, desk.as_of)
+
+
+def _session_checks(preview: BasketPreview, desk: Desk) -> Iterator[Check]:
+    for exchange in sorted({listed.exchange for listed in preview.legs}):
+        yield lambda exchange=exchange: closed_reason(desk.as_of, exchange=exchange)  # type: ignore[misc]
+
+
+def _answers(gate: Iterable[Check]) -> Iterator[Reason]:
+    """What each check says; a check that cannot answer has answered no."""
+    for check in gate:
+        try:
+            reason = check()
+        except OptionsError as error:
+            reason = error.reason
+        if reason is not None:
+            yield reason
+
+
+def _unique(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
+    return tuple(dict.fromkeys(reasons))
+
+
+def _candidate(strategy: OptionStrategy, legs: Sequence[ListedLeg]) -> Candidate:
+    return Candidate(
+        marked=strategy.marked_for_execution,
+        priority=strategy.execution_priority,
+        generated_on=strategy.generated_on,
+        content_hash=strategy.content_hash,
+        approved_hash=strategy.approved_hash,
+        expiries=[listed.leg.contract.expiry for listed in legs if listed.leg.contract.expiry is not None],
+        sets=strategy.sets,
+        max_loss=strategy.max_loss,
+        unlimited_loss=strategy.unlimited_loss,
+    )
+
+
+def _lots_unchanged(preview: BasketPreview) -> Reason | None:
+    approved = preview.strategy.lot_size
+    found = (checks.lot_changed(one.leg.contract, approved=approved, listed=one.leg.lot_size) for one in preview.legs)
+    return next((reason for reason in found if reason is not None), None)
+
+
+def _margin(strategy: OptionStrategy) -> Decimal | None:
+    """What the allocator computed for all sets, if it ever did."""
+    return (
+        Allocation.objects.filter(strategy=strategy, margin__isnull=False)
+        .order_by("-run_id")
+        .values_list("margin", flat=True)
+        .first()
+    )
+
+
+def free_funds(desk: Desk, *, but: OptionStrategy) -> Decimal:
+    """The broker's balance less what open strategies keep set aside; raises when one's risk is unknown."""
+    free = desk.broker.funds(now=desk.as_of).available
+    balances = _open_cash(desk.account, but=but)
+    for strategy_id, strategy in OptionStrategy.objects.in_bulk(list(balances)).items():
+        cash = balances[strategy_id]
+        aside = (
+            _margin(strategy)
+            if strategy.unlimited_loss
+            else checks.blocked(cash=cash, max_loss=strategy.max_loss, sets=strategy.sets)
+        )
+        if aside is None:
+            raise ExecutionDenied(
+                Reason(
+                    "RISK_UNKNOWN", f"The risk of the open strategy {strategy_id} is unknown.", "Close or allocate it."
+                )
+            )
+        free -= aside
+    return free
+
+
+def _open_cash(account: Account, *, but: OptionStrategy) -> dict[int, Decimal]:
+    """Rupees received minus paid, by strategy that still holds something."""
+    rows = Position.objects.filter(account=account).exclude(strategy=but)
+    cash: dict[int, Decimal] = {}
+    holding: set[int] = set()
+    for row in rows:
+        cash[row.strategy_id] = cash.get(row.strategy_id, Decimal(0)) + row.cash
+        if row.quantity:
+            holding.add(row.strategy_id)
+    return {strategy_id: amount for strategy_id, amount in cash.items() if strategy_id in holding}
+
+
+def sale_would_uncover(preview: BasketPreview, held: Held, piece: Slice, account: Account) -> Reason | None:
+    """The cover rule at the last moment, on what is really filled."""
+    if piece.side is Side.BUY:
+        return None
+    now = _entry_positions(preview, held)
+    contract = piece.leg.contract
+    then = {**now, contract: now.get(contract, 0) - piece.quantity}
+    return uncovered_short(then, **cover_of(preview.strategy, account))
+
+
+def _entry_positions(preview: BasketPreview, held: Held) -> dict[Contract, int]:
+    """Signed units that the strategy holds: for an exit, what was opened plus what the exit has traded."""
+    legs = [listed.leg for listed in preview.legs]
+    now = positions(legs, held)
+    if preview.purpose == ExecutionRun.Purpose.EXIT:
+        for leg in legs:
+            now[leg.contract] -= leg.side.sign * leg.quantity
+    return now
+
+
+def _at_touch(order: PlannedOrder) -> Decimal:
+    price = order.touch.ask if order.piece.side is Side.BUY else order.touch.bid
+    return -order.piece.side.sign * price * order.piece.quantity

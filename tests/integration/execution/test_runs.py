@@ -1,0 +1,457 @@
+"""Marked rows become filled baskets, or nothing at all, or are taken back."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from execution.errors import ExecutionDenied, OrderRefused
+from execution.models import ExecutionRun, LegOrder, PaperOrder, Position, Trade
+from execution.services.preparation import CASH_SECURED, Desk
+from execution.services.runs import execute_queue, execute_strategy, preview
+from market.calendar import IST
+from market.contract import Contract, OptionType, Side
+from market.errors import Reason
+from market.models import FileImport, Instrument
+from market.ports import Touch
+from strategies.catalog import BY_SLUG
+from strategies.models import OptionStrategy, StrategyLeg
+from strategies.spec import Kind
+
+EXPIRY = date(2026, 2, 24)
+LOT = 500
+
+
+def call(strike: float) -> Contract:
+    return Contract("ACME", EXPIRY, strike, OptionType.CALL)
+
+
+def run_queue(desk: Desk, **options: Any) -> list[Any]:
+    return execute_queue(as_of=desk.as_of, broker=desk.broker, market=desk.market, account=desk.account, **options)
+
+
+def nothing_was_sent() -> bool:
+    return not (LegOrder.objects.exists() or PaperOrder.objects.exists() or Trade.objects.exists())
+
+
+def test_a_full_fill_is_executed_with_trades_buys_first(
+    desk: Desk, make_strategy: Callable[..., OptionStrategy]
+) -> None:
+    strategy = make_strategy()
+
+    (result,) = run_queue(desk)
+
+    strategy.refresh_from_db()
+    assert (result.state, strategy.execution_status, strategy.executed_at) == ("complete", "executed", desk.as_of)
+    trades = list(Trade.objects.order_by("id").values_list("action", "strike", "quantity", "price", "timestamp"))
+    assert trades == [
+        ("BUY", Decimal(1000), LOT, Decimal("40.05"), desk.as_of),
+        ("SELL", Decimal(1050), LOT, Decimal("19.95"), desk.as_of),
+    ]
+    # dhan.md section 14 in January 2026: brokerage 20, NSE 0.03553 %, SEBI 0.0001 %, stamp 0.003 %, STT 0.1 %, GST 18 %
+    assert list(Trade.objects.order_by("id").values_list("charges", flat=True)) == [Decimal("32.62"), Decimal("37.77")]
+    assert strategy.execution_notes.startswith('Execution Details: {"run": ')
+    assert result.net == Decimal("-10050.00") - Decimal("70.39")
+
+
+def test_positions_follow_from_the_trades(desk: Desk, make_strategy: Callable[..., OptionStrategy]) -> None:
+    make_strategy()
+
+    run_queue(desk)
+
+    assert sorted(Position.objects.values_list("strike", "quantity")) == [(Decimal(1000), LOT), (Decimal(1050), -LOT)]
+
+
+def test_the_shares_of_a_covered_call_are_bought_before_the_call_is_sold(
+    desk: Desk, scripted: Any, make_strategy: Callable[..., OptionStrategy]
+) -> None:
+    scripted.quote(Contract("ACME"), "999.95", "1000.00")
+    make_strategy(("SELL", 1050, "CE", 1), ("BUY", None, None, 1), max_loss=Decimal(490_000))
+
+    (result,) = run_queue(desk)
+
+    assert result.state == "complete"
+    assert list(LegOrder.objects.values_list("side", "segment", "quantity")) == [
+        ("BUY", "NSE_EQ", LOT),
+        ("SELL", "NSE_FNO", LOT),
+    ]
+    assert list(Trade.objects.order_by("id").values_list("product_type", flat=True)) == ["CNC", "MARGIN"]
+
+
+def test_a_partial_fill_is_completed_by_a_new_attempt(
+    desk: Desk, scripted: Any, make_strategy: Callable[..., OptionStrategy]
+) -> None:
+    strategy = make_strategy(("SELL", 1050, "CE", 3), ("BUY", 1000, "CE", 3))
+    scripted.quote(call(1000), "39.95", "40.05", depth=LOT)
+    # the preparation and the first attempt, priced then filled, see one lot; then new quantity arrives
+    scripted.then(call(1000), "39.95", "40.05", depth=LOT)
+    scripted.then(call(1000), "39.95", "40.05", depth=LOT)
+    scripted.then(call(1000), "39.95", "40.10", depth=5 * LOT)
+
+    (result,) = run_queue(desk)
+
+    strategy.refresh_from_db()
+    assert (result.state, strategy.execution_status) == ("complete", "executed")
+    bought = LegOrder.objects.filter(side="BUY").values_list("attempt", "quantity", "filled_quantity", "state")
+    assert list(bought) == [(1, 3 * LOT, LOT, "cancelled"), (2, 2 * LOT, 2 * LOT, "filled")]
+
+
+def test_a_rejected_second_leg_takes_the_first_one_back(
+    desk: Desk, scripted: Any, make_strategy: Callable[..., OptionStrategy]
+) -> None:
+    strategy = make_strategy()
+    refusing = RefusingAfter(desk.broker, orders=1)
+
+    (result,) = run_queue(Desk(refusing, desk.market, desk.account, desk.as_of))
+
+    strategy.refresh_from_db()
+    assert (result.state, result.reason.code, strategy.execution_status) == ("flat", "DH-906", "failed")
+    assert strategy.executed_at is None
+    assert "DH-906" in strategy.execution_notes
+    assert set(Position.objects.values_list("quantity", flat=True)) == {0}
+    assert [(o.side, o.leg.strike, o.state) for o in LegOrder.objects.select_related("leg")] == [
+        ("BUY", Decimal(1000), "filled"),
+        ("SELL", Decimal(1050), "refused"),
+        ("SELL", Decimal(1000), "filled"),
+    ]
+
+
+def test_what_cannot_be_completed_within_the_attempts_is_taken_back(
+    desk: Desk, scripted: Any, make_strategy: Callable[..., OptionStrategy]
+) -> None:
+    strategy = make_strategy(("SELL", 1050, "CE", 3), ("BUY", 1000, "CE", 3))
+    scripted.quote(call(1050), "19.95", "20.05", depth=LOT)
+
+    (result,) = run_queue(desk)
+
+    strategy.refresh_from_db()
+    assert (result.state, result.reason.code) == ("flat", "PARTIAL_FILL")
+    assert strategy.execution_status == "failed"
+    assert set(Position.objects.values_list("quantity", flat=True)) == {0}
+    taken_back = LegOrder.objects.order_by("id").values_list("side", "leg__strike", "filled_quantity")
+    assert list(taken_back)[-2:] == [("BUY", Decimal(1050), LOT), ("SELL", Decimal(1000), 3 * LOT)]
+
+
+def test_nothing_filled_is_failed_and_flat(
+    desk: Desk, scripted: Any, make_strategy: Callable[..., OptionStrategy]
+) -> None:
+    strategy = make_strategy()
+    scripted.quote(call(1000), "39.95", "40.05", depth=0)
+
+    (result,) = run_queue(desk)
+
+    strategy.refresh_from_db()
+    assert (result.state, strategy.execution_status) == ("failed_flat", "failed")
+    assert not Trade.objects.exists()
+    assert not LegOrder.objects.filter(side="SELL").exists()
+
+
+def test_what_cannot_be_taken_back_needs_attention_and_is_taken_back_later(
+    desk: Desk, scripted: Any, make_strategy: Callable[..., OptionStrategy]
+) -> None:
+    strategy = make_strategy()
+    scripted.quote(call(1050), "19.95", "20.05", depth=0)
+    scripted.touches[call(1000)] = [Touch(Decimal("39.95"), Decimal("40.05"), 0, LOT, desk.as_of)]
+
+    (stuck,) = run_queue(desk)
+    strategy.refresh_from_db()
+    stuck_columns = (strategy.execution_status, strategy.execution_detail)
+    scripted.quote(call(1000), "39.95", "40.05")
+    (freed,) = run_queue(desk)
+
+    strategy.refresh_from_db()
+    assert (stuck.state, stuck_columns) == ("unwinding", ("executing", "attention"))
+    assert (freed.state, strategy.execution_status) == ("flat", "failed")
+    assert set(Position.objects.values_list("quantity", flat=True)) == {0}
+
+
+def test_a_cover_is_not_sold_while_its_short_cannot_be_bought_back(
+    desk: Desk, scripted: Any, make_strategy: Callable[..., OptionStrategy]
+) -> None:
+    make_strategy(("SELL", 1050, "CE", 3), ("BUY", 1000, "CE", 3))
+    scripted.touches[call(1050)] = [Touch(Decimal("19.95"), Decimal("20.05"), LOT, 0, desk.as_of)]
+
+    (result,) = run_queue(desk)
+
+    held = dict(Position.objects.values_list("strike", "quantity"))
+    assert result.state == "unwinding"
+    assert held == {Decimal(1000): 3 * LOT, Decimal(1050): -LOT}
+
+
+def test_a_closed_market_refuses_before_anything_is_claimed(
+    desk: Desk, make_strategy: Callable[..., OptionStrategy]
+) -> None:
+    strategy = make_strategy()
+    evening = Desk(desk.broker, desk.market, desk.account, desk.as_of.replace(hour=18))
+
+    with pytest.raises(ExecutionDenied, match="MARKET_CLOSED"):
+        run_queue(evening)
+
+    strategy.refresh_from_db()
+    assert strategy.execution_status == "marked"
+    assert not ExecutionRun.objects.exists()
+    assert nothing_was_sent()
+
+
+def _remove_contract(strategy: OptionStrategy, scripted: Any) -> None:
+    Instrument.objects.filter(strike=1050, option_type="CE").delete()
+
+
+def _stale_master(strategy: OptionStrategy, scripted: Any) -> None:
+    FileImport.objects.create(kind="master", source="test", file_name="bad", status="refused", reason_code="TRUNCATED")
+
+
+def _old_quote(strategy: OptionStrategy, scripted: Any) -> None:
+    touch = scripted.touches[call(1050)][0]
+    scripted.quote(call(1050), "19.95", "20.05", at=touch.quoted_at - timedelta(minutes=11))
+
+
+def _future_quote(strategy: OptionStrategy, scripted: Any) -> None:
+    touch = scripted.touches[call(1050)][0]
+    scripted.quote(call(1050), "19.95", "20.05", at=touch.quoted_at + timedelta(seconds=1))
+
+
+def _no_quote(strategy: OptionStrategy, scripted: Any) -> None:
+    del scripted.touches[call(1050)]
+
+
+def _wide_quote(strategy: OptionStrategy, scripted: Any) -> None:
+    scripted.quote(call(1050), "10.00", "30.00")
+
+
+def _naked(strategy: OptionStrategy, scripted: Any) -> None:
+    strategy.legs.filter(setup_type="BUY").delete()
+
+
+def _more_shorts(strategy: OptionStrategy, scripted: Any) -> None:
+    strategy.legs.filter(setup_type="SELL").update(lots=2)
+
+
+def _unlimited(strategy: OptionStrategy, scripted: Any) -> None:
+    OptionStrategy.objects.filter(pk=strategy.pk).update(unlimited_loss=True, max_loss=None)
+
+
+def _lot_changed(strategy: OptionStrategy, scripted: Any) -> None:
+    Instrument.objects.update(lot_size=250)
+
+
+def _hash_changed(strategy: OptionStrategy, scripted: Any) -> None:
+    OptionStrategy.objects.filter(pk=strategy.pk).update(content_hash="other")
+
+
+def _unknown_risk(strategy: OptionStrategy, scripted: Any) -> None:
+    OptionStrategy.objects.filter(pk=strategy.pk).update(max_loss=None)
+
+
+def _too_dear(strategy: OptionStrategy, scripted: Any) -> None:
+    OptionStrategy.objects.filter(pk=strategy.pk).update(max_loss=Decimal(10_000_001))
+
+
+def _no_legs(strategy: OptionStrategy, scripted: Any) -> None:
+    StrategyLeg.objects.all().delete()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code"),
+    [
+        (_remove_contract, "NOT_IN_MASTER"),
+        (_stale_master, "MASTER_STALE"),
+        (_old_quote, "QUOTE_STALE"),
+        (_future_quote, "QUOTE_LATER"),
+        (_no_quote, "NO_TOUCH"),
+        (_wide_quote, "PRICE_COLLAR"),
+        (_naked, "NAKED_SHORT"),
+        (_more_shorts, "NAKED_SHORT"),
+        (_unlimited, "NAKED_SHORT"),
+        (_lot_changed, "LOT"),
+        (_hash_changed, "APPROVAL_CHANGED"),
+        (_unknown_risk, "RISK_UNKNOWN"),
+        (_too_dear, "FUNDS"),
+        (_no_legs, "NO_LEGS"),
+    ],
+)
+def test_a_denied_basket_sends_nothing_and_says_why(
+    desk: Desk, scripted: Any, make_strategy: Callable[..., OptionStrategy], spoil: Any, code: str
+) -> None:
+    strategy = make_strategy()
+    spoil(strategy, scripted)
+
+    (result,) = run_queue(desk)
+
+    strategy.refresh_from_db()
+    assert (result.state, result.reason.code, strategy.execution_status) == ("denied", code, "failed")
+    assert strategy.execution_notes.startswith(f"Error: {code}: ")
+    assert nothing_was_sent()
+
+
+def test_an_account_that_allows_naked_shorts_needs_a_margin_figure(
+    desk: Desk, make_strategy: Callable[..., OptionStrategy]
+) -> None:
+    desk.account.allow_naked = True
+    make_strategy(("SELL", 1050, "CE", 1), unlimited_loss=True, max_loss=None)
+
+    (result,) = run_queue(desk)
+
+    assert result.reason.code == "RISK_UNKNOWN"
+    assert nothing_was_sent()
+
+
+def test_cash_covers_the_put_of_a_cash_secured_put_only(
+    desk: Desk, make_strategy: Callable[..., OptionStrategy]
+) -> None:
+    secured = make_strategy(
+        ("SELL", 1000, "PE", 1), structure="cash-secured-put", max_loss=Decimal(480_000), priority=9
+    )
+    bare = make_strategy(("SELL", 1000, "PE", 1), structure="short-put", max_loss=Decimal(480_000), priority=1)
+
+    results = {result.strategy_id: result for result in run_queue(desk)}
+
+    assert results[secured.pk].state == "complete"
+    assert results[bare.pk].reason.code == "NAKED_SHORT"
+
+
+def test_the_catalogue_knows_the_structure_whose_put_is_covered_by_cash() -> None:
+    structure = BY_SLUG[CASH_SECURED]
+
+    assert [(leg.side, leg.kind) for leg in structure.legs] == [(Side.SELL, Kind.PUT)]
+
+
+@pytest.mark.parametrize(("later_by", "marked"), [(0, False), (1, True)])
+def test_what_is_not_in_the_queue_at_that_moment_is_left_alone(
+    desk: Desk, make_strategy: Callable[..., OptionStrategy], later_by: int, marked: bool
+) -> None:
+    strategy = make_strategy(marked=marked, generated_on=desk.as_of + timedelta(seconds=later_by))
+    before = strategy.execution_status
+
+    assert run_queue(desk) == []
+    assert execute_strategy(strategy.pk, desk=desk) is None
+
+    strategy.refresh_from_db()
+    assert strategy.execution_status == before
+    assert not ExecutionRun.objects.exists()
+
+
+def test_the_queue_is_worked_by_priority_then_score_up_to_the_limit(
+    desk: Desk, make_strategy: Callable[..., OptionStrategy]
+) -> None:
+    third = make_strategy(priority=3, score="0.9")
+    second = make_strategy(priority=8, score="0.5")
+    first = make_strategy(priority=8, score="0.7")
+
+    results = run_queue(desk, limit=2)
+
+    third.refresh_from_db()
+    assert [result.strategy_id for result in results] == [first.pk, second.pk]
+    assert third.execution_status == "marked"
+
+
+def test_executing_again_is_a_no_op(desk: Desk, make_strategy: Callable[..., OptionStrategy]) -> None:
+    strategy = make_strategy()
+    run_queue(desk)
+    orders = LegOrder.objects.count()
+
+    again = run_queue(desk)
+
+    assert again == []
+    assert execute_strategy(strategy.pk, desk=desk) is None
+    assert (LegOrder.objects.count(), PaperOrder.objects.count()) == (orders, orders)
+
+
+def test_a_row_marked_by_plain_sql_executes_like_any_other(
+    desk: Desk, make_strategy: Callable[..., OptionStrategy]
+) -> None:
+    strategy = make_strategy(marked=False)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE strategies SET marked_for_execution = true, execution_status = 'marked', execution_priority = 5,"
+            " execution_notes = 'High conviction trade' WHERE id = %s",
+            [strategy.pk],
+        )
+
+    (result,) = run_queue(desk)
+
+    assert result.state == "complete"
+
+
+def test_a_preview_changes_nothing_and_shows_the_order_of_sending(
+    desk: Desk, make_strategy: Callable[..., OptionStrategy]
+) -> None:
+    strategy = make_strategy()
+
+    plan = preview(strategy, desk=desk)
+
+    assert [(str(o.piece.side), o.piece.quantity, o.limit) for o in plan.orders] == [
+        ("BUY", LOT, Decimal("40.10")),
+        ("SELL", LOT, Decimal("19.90")),
+    ]
+    assert plan.denials == ()
+    assert plan.net_premium == Decimal("-10050.00")
+    assert plan.cash_needed == Decimal("20050.00") + plan.charges
+    strategy.refresh_from_db()
+    assert strategy.execution_status == "marked"
+    assert not ExecutionRun.objects.exists()
+    assert nothing_was_sent()
+
+
+def test_sets_multiply_every_leg(desk: Desk, make_strategy: Callable[..., OptionStrategy]) -> None:
+    make_strategy(sets=3)
+
+    run_queue(desk)
+
+    assert set(LegOrder.objects.values_list("quantity", flat=True)) == {3 * LOT}
+
+
+def test_a_leg_above_the_freeze_quantity_is_cut(desk: Desk, make_strategy: Callable[..., OptionStrategy]) -> None:
+    Instrument.objects.update(freeze_quantity=2 * LOT + 1)
+    make_strategy(sets=5)
+
+    (result,) = run_queue(desk)
+
+    assert result.state == "complete"
+    assert list(LegOrder.objects.filter(side="BUY").values_list("slice_number", "quantity")) == [
+        (1, 2 * LOT),
+        (2, 2 * LOT),
+        (3, LOT),
+    ]
+
+
+def test_money_set_aside_for_an_open_credit_spread_is_not_spent_again(
+    desk: Desk, make_strategy: Callable[..., OptionStrategy]
+) -> None:
+    desk.account.capital = Decimal(30_000)
+    broker = desk.broker.__class__(market=desk.market, book=desk.broker._book, capital=desk.account.capital)
+    poor = Desk(broker, desk.market, desk.account, desk.as_of)
+    credit = (("SELL", 1000, "CE", 1), ("BUY", 1050, "CE", 1))
+    make_strategy(*credit, max_loss=Decimal(15_050), priority=9)
+    second = make_strategy(*credit, max_loss=Decimal(15_050), priority=1)
+
+    results = run_queue(poor)
+
+    assert [result.state for result in results] == ["complete", "denied"]
+    assert results[1].reason.code == "FUNDS"
+    second.refresh_from_db()
+    assert second.execution_status == "failed"
+
+
+class RefusingAfter:
+    """A broker that refuses the order after the first few once, as Dhan would."""
+
+    def __init__(self, broker: Any, *, orders: int) -> None:
+        self._broker, self._left = broker, orders
+        self.name, self.mode = broker.name, broker.mode
+
+    def place(self, order: Any, *, now: Any) -> Any:
+        self._left -= 1
+        if self._left == -1:
+            raise OrderRefused(Reason("DH-906", "Order error."))
+        return self._broker.place(order, now=now)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._broker, name)
+
+
+def test_the_day_of_the_desk_is_indian(desk: Desk) -> None:
+    assert Desk(desk.broker, desk.market, desk.account, desk.as_of.astimezone(IST)).day == date(2026, 1, 30)

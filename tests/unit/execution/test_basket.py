@@ -1,0 +1,159 @@
+"""Planning a basket: order, slices, cover, names."""
+
+from datetime import date
+
+import pytest
+
+from execution.basket import (
+    BasketLeg,
+    Phase,
+    correlation_id,
+    entry_would_uncover,
+    is_complete,
+    is_flat,
+    order_limit,
+    outstanding,
+    positions,
+    reversed_legs,
+    uncovered_short,
+)
+from market.contract import Contract, OptionType, Side
+from market.errors import InvalidInput
+
+NEAR, FAR = date(2026, 2, 24), date(2026, 3, 30)
+SHARE = Contract("ACME")
+
+
+def option(strike: float, option_type: OptionType = OptionType.CALL, expiry: date = NEAR) -> Contract:
+    return Contract("ACME", expiry, strike, option_type)
+
+
+def leg(number: int, side: Side, contract: Contract, lots: int = 1, *, lot: int = 65, limit: int = 1755) -> BasketLeg:
+    return BasketLeg(number, contract, side, lots * lot, lot, limit)
+
+
+SHORT, LONG = leg(1, Side.SELL, option(1050), 2), leg(2, Side.BUY, option(1000), 2)
+
+
+def sent(phase: Phase, held: dict[int, int], *legs: BasketLeg) -> list[tuple[int, str, int]]:
+    return [(piece.leg.number, str(piece.side), piece.quantity) for piece in outstanding(phase, legs, held)]
+
+
+def test_buying_and_selling_take_the_legs_of_their_side_whatever_their_order() -> None:
+    assert sent(Phase.BUYING, {}, SHORT, LONG) == [(2, "BUY", 130)]
+    assert sent(Phase.SELLING, {}, SHORT, LONG) == [(1, "SELL", 130)]
+
+
+def test_only_what_is_missing_is_sent_again() -> None:
+    assert sent(Phase.BUYING, {2: 65}, SHORT, LONG) == [(2, "BUY", 65)]
+    assert sent(Phase.BUYING, {2: 130}, SHORT, LONG) == []
+
+
+def test_unwinding_buys_shorts_back_before_it_sells_longs() -> None:
+    assert sent(Phase.UNWINDING, {1: -65, 2: 130}, LONG, SHORT) == [(1, "BUY", 65), (2, "SELL", 130)]
+    assert sent(Phase.UNWINDING, {1: 0, 2: 0}, LONG, SHORT) == []
+
+
+def test_closing_is_the_same_basket_reversed() -> None:
+    closing = reversed_legs([SHORT, LONG])
+
+    assert sent(Phase.BUYING, {}, *closing) == [(1, "BUY", 130)]
+    assert sent(Phase.SELLING, {}, *closing) == [(2, "SELL", 130)]
+
+
+def test_slices_are_whole_lots_within_the_limit() -> None:
+    # NIFTY: freeze 1800, lot 65 -> 1755 per order
+    many = leg(1, Side.BUY, option(1000), 60)
+
+    pieces = outstanding(Phase.BUYING, [many], {})
+
+    assert [(piece.number, piece.quantity) for piece in pieces] == [(1, 1755), (2, 1755), (3, 390)]
+
+
+@pytest.mark.parametrize(("held", "complete", "flat"), [({}, False, True), ({1: -130, 2: 130}, True, False)])
+def test_complete_and_flat(held: dict[int, int], complete: bool, flat: bool) -> None:
+    assert (is_complete([SHORT, LONG], held), is_flat(held)) == (complete, flat)
+
+
+@pytest.mark.parametrize("held", [{1: -195}, {1: 65}, {2: 131}, {2: -1}])
+def test_more_than_intended_or_the_wrong_side_is_an_error_not_a_number(held: dict[int, int]) -> None:
+    with pytest.raises(InvalidInput, match="OVERFILL"):
+        is_complete([SHORT, LONG], held)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "lot", "limit", "code"), [(64, 65, 1755, "LOT"), (65, 65, 64, "FREEZE"), (0, 65, 65, "LOT")]
+)
+def test_a_leg_that_cannot_be_traded_is_refused(quantity: int, lot: int, limit: int, code: str) -> None:
+    with pytest.raises(InvalidInput, match=code):
+        BasketLeg(1, option(1000), Side.BUY, quantity, lot, limit)
+
+
+PUT = OptionType.PUT
+
+
+@pytest.mark.parametrize(
+    ("position", "covered"),
+    [
+        ({option(1050): -65, option(1000): 65}, True),
+        ({option(1050): -65, option(1100): 65}, True),
+        ({option(1050): -66, option(1000): 65}, False),
+        ({option(1050): -65, option(1000, PUT): 65}, False),
+        ({option(1050): -65}, False),
+        ({option(1050): -65, SHARE: 65}, True),
+        ({option(1050): -65, SHARE: 64}, False),
+        ({option(1050, PUT): -65, SHARE: 65}, False),
+        ({option(950, PUT): -65, option(900, PUT): 65}, True),
+        ({option(1050, expiry=NEAR): -65, option(1050, expiry=FAR): 65}, True),
+        ({option(1050, expiry=FAR): -65, option(1050, expiry=NEAR): 65}, False),
+        ({option(1050, expiry=FAR): -65, option(1050, expiry=NEAR): 65, option(1000, expiry=FAR): 65}, True),
+        ({SHARE: -1}, False),
+        ({option(1050): -65, Contract("OTHER", NEAR, 1050, OptionType.CALL): 65}, False),
+        ({option(1050): 65, option(1000): 0}, True),
+        ({}, True),
+    ],
+)
+def test_a_short_needs_cover_of_its_own_kind_that_lives_as_long(position: dict[Contract, int], covered: bool) -> None:
+    reason = uncovered_short(position)
+
+    assert (reason is None) is covered
+    assert reason is None or reason.code == "NAKED_SHORT"
+
+
+def test_cash_covers_puts_only_and_a_permission_covers_everything() -> None:
+    put, call = {option(950, PUT): -65}, {option(1050): -65}
+
+    assert uncovered_short(put, cash_secured=True) is None
+    assert uncovered_short(call, cash_secured=True) is not None
+    assert uncovered_short(call, allow_naked=True) is None
+    assert uncovered_short({SHARE: -1}, allow_naked=True) is None
+
+
+def test_the_finished_basket_is_judged_before_anything_is_sent() -> None:
+    assert entry_would_uncover([SHORT, LONG]) is None
+    assert entry_would_uncover([SHORT]) is not None
+
+
+def test_two_legs_in_one_contract_add_up() -> None:
+    twice = [leg(1, Side.BUY, option(1000)), leg(2, Side.BUY, option(1000))]
+
+    assert positions(twice, {1: 65, 2: 65}) == {option(1000): 130}
+
+
+def test_names_come_from_the_rows_alone() -> None:
+    assert correlation_id(mode="paper", run=36, leg=1, piece=2, attempt=3) == "P-10-1-2-3"
+    assert correlation_id(mode="live", run=36, leg=1, piece=2, attempt=3) == "L-10-1-2-3"
+
+
+@pytest.mark.parametrize(("mode", "run"), [("paper", 0), ("other", 1), ("paper", 36**22)])
+def test_an_illegal_name_is_refused(mode: str, run: int) -> None:
+    with pytest.raises(InvalidInput, match="CORRELATION"):
+        correlation_id(mode=mode, run=run, leg=1, piece=1, attempt=1)
+
+
+@pytest.mark.parametrize(
+    ("lot", "freeze", "limit"),
+    [(65, 1800, 1755), (65, 1756, 1755), (30, 600, 600), (65, None, 1300), (500, 499, 0)],
+)
+def test_the_order_limit_is_whole_lots_within_the_freeze_quantity(lot: int, freeze: int | None, limit: int) -> None:
+    assert order_limit(lot_size=lot, freeze_quantity=freeze) == limit
