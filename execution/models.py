@@ -238,6 +238,7 @@ class StrategyMark(models.Model):
 class PaperOrder(models.Model):
     """The paper exchange's own book: what a real broker would keep on its side."""
 
+    account = models.ForeignKey(Account, models.PROTECT, related_name="paper_orders")
     correlation_id = models.CharField(max_length=25, unique=True)
     order_id = models.CharField(max_length=40, unique=True)
     security_id = models.CharField(max_length=20)

@@ -1,4 +1,4 @@
-"""Django's entry for the wiring package: registers its system checks."""
+"""Django's entry for the wiring package: registers its system checks and Celery."""
 
 from django.apps import AppConfig
 
@@ -10,5 +10,5 @@ class OptionsV4Config(AppConfig):
     verbose_name = "Options V4"
 
     def ready(self) -> None:
-        """Register the system checks."""
-        from optionsv4 import checks  # noqa: F401
+        """Register the system checks, and Celery's app, so that every process rings the same bell."""
+        from optionsv4 import celery, checks  # noqa: F401

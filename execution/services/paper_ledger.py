@@ -18,34 +18,43 @@ from market.ports import MarketSource
 
 def build_paper_broker(*, account: Account, market: MarketSource) -> PaperBroker:
     """The paper exchange for one account."""
-    return PaperBroker(market=market, book=DatabaseBook(), capital=account.capital)
+    return PaperBroker(market=market, book=DatabaseBook(account), capital=account.capital)
 
 
 class DatabaseBook:
-    """PaperBook on the table `paper_orders`; the unique correlation id makes `record` idempotent."""
+    """PaperBook of one account on `paper_orders`; the unique correlation id makes `record` idempotent.
+
+    Cash and orders are the account's own; the depth of a touch is shared by all, as on an exchange.
+    """
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+
+    def _orders(self) -> QuerySet[PaperOrder]:
+        return PaperOrder.objects.filter(account=self._account)
 
     def record(self, order: BookedOrder) -> BookedOrder:
         """Store a new order, or return the one that already has this correlation id."""
-        fields = _fields(order)
+        fields = _fields(order) | {"account": self._account}
         row, _ = PaperOrder.objects.get_or_create(correlation_id=fields.pop("correlation_id"), defaults=fields)
         return _booked(row)
 
     def replace(self, order: BookedOrder) -> BookedOrder:
         """Store what became of a known order."""
-        PaperOrder.objects.filter(correlation_id=order.correlation_id).update(**_fields(order))
+        self._orders().filter(correlation_id=order.correlation_id).update(**_fields(order))
         return order
 
     def find(self, correlation_id: str) -> BookedOrder | None:
         """The order of that name."""
-        return _first(PaperOrder.objects.filter(correlation_id=correlation_id))
+        return _first(self._orders().filter(correlation_id=correlation_id))
 
     def get(self, order_id: str) -> BookedOrder | None:
         """The order of that id."""
-        return _first(PaperOrder.objects.filter(order_id=order_id))
+        return _first(self._orders().filter(order_id=order_id))
 
     def between(self, start: datetime, end: datetime) -> Sequence[BookedOrder]:
         """Orders placed from `start` to `end`, both included, oldest first."""
-        return [_booked(row) for row in PaperOrder.objects.filter(placed_at__range=(start, end)).order_by("id")]
+        return [_booked(row) for row in self._orders().filter(placed_at__range=(start, end)).order_by("id")]
 
     def taken(self, security_id: str, side: Side, *, since: datetime, until: datetime) -> int:
         """Units already filled on one side of one contract from `since` to `until`, both included."""
@@ -58,7 +67,7 @@ class DatabaseBook:
         return self._value(Side.SELL) - self._value(Side.BUY)
 
     def _value(self, side: Side) -> Decimal:
-        filled = PaperOrder.objects.filter(side=side.value, filled_quantity__gt=0)
+        filled = self._orders().filter(side=side.value, filled_quantity__gt=0)
         value = Sum(F("filled_quantity") * F("average_price"), output_field=DecimalField())
         total: Decimal = filled.aggregate(value=Coalesce(value, Decimal(0), output_field=DecimalField()))["value"]
         return total

@@ -227,7 +227,10 @@ def _naked(strategy: OptionStrategy, scripted: Any) -> None:
 
 
 def _more_shorts(strategy: OptionStrategy, scripted: Any) -> None:
+    row = OptionStrategy.objects.filter(pk=strategy.pk)
+    row.update(execution_status="pending", marked_for_execution=False)
     strategy.legs.filter(setup_type="SELL").update(lots=2)
+    row.update(execution_status="marked", marked_for_execution=True)
 
 
 def _unlimited(strategy: OptionStrategy, scripted: Any) -> None:

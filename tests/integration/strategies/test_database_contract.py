@@ -49,7 +49,9 @@ INDEXED = [
 
 def make_strategy(**values):
     defaults = {"stock_name": "NIFTY", "strategy_name": "Iron Condor", "total_score": "0.7"}
-    return OptionStrategy.objects.create(**{"generated_on": datetime(2026, 1, 30, 9, 59, tzinfo=UTC)} | defaults | values)
+    return OptionStrategy.objects.create(
+        **{"generated_on": datetime(2026, 1, 30, 9, 59, tzinfo=UTC)} | defaults | values
+    )
 
 
 def walk_to(strategy, status):
@@ -223,3 +225,18 @@ def test_desk_role_can_sign_in_by_itself():
     with psycopg.connect(**parameters) as session:
         assert session.execute("SHOW timezone").fetchone() == ("Asia/Kolkata",)
         assert session.execute("SELECT count(*) FROM v_execution_queue").fetchone() == (0,)
+
+
+def test_legs_change_only_while_the_strategy_is_pending():
+    strategy = make_strategy()
+    leg = strategy.legs.create(
+        leg_number=1, setup_type="BUY", option_type="CE", strike=25_000, expiry="2026-02-24", premium=100
+    )
+    strategy.legs.update(premium=101)
+    walk_to(strategy, "marked")
+
+    with pytest.raises(IntegrityError, match="may not change: it is marked"), transaction.atomic():
+        strategy.legs.update(premium=1)
+
+    leg.refresh_from_db()
+    assert leg.premium == 101
