@@ -169,6 +169,7 @@ class OptionStrategy(models.Model):
 
     class Meta:
         db_table = "strategies"
+        verbose_name_plural = "option strategies"
         ordering = ["-total_score", "id"]
         permissions = [("mark_optionstrategy", "Can mark strategies for execution")]
         constraints = [

@@ -224,6 +224,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "verbose_name_plural": "option strategies",
                 "db_table": "strategies",
                 "ordering": ["-total_score", "id"],
                 "permissions": [("mark_optionstrategy", "Can mark strategies for execution")],

@@ -88,7 +88,7 @@ def in_another_session(sql: str) -> list[Any]:
     return rows
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_sending_is_committed_before_the_call_and_no_transaction_is_open(
     desk: Desk, make_strategy: Callable[..., OptionStrategy]
 ) -> None:
@@ -270,7 +270,7 @@ def test_an_order_that_was_sent_cannot_be_sent_again(desk: Desk, make_strategy: 
 
 
 def test_a_run_with_a_living_owner_is_not_taken_over(
-    transactional_db: None, desk: Desk, make_strategy: Callable[..., OptionStrategy]
+    transactional_db: None, django_db_serialized_rollback: None, desk: Desk, make_strategy: Callable[..., OptionStrategy]
 ) -> None:
     strategy = make_strategy()
     OptionStrategy.objects.claim(strategy.pk)
@@ -304,7 +304,7 @@ class HeldElsewhere:
         self._thread.join()
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_two_executors_on_one_row_execute_it_once(desk: Desk, make_strategy: Callable[..., OptionStrategy]) -> None:
     strategy = make_strategy()
     gate, results = threading.Barrier(2), []

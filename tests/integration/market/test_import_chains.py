@@ -158,7 +158,7 @@ def test_a_live_chain_passes_the_same_gate(bad: float) -> None:
     assert ChainSnapshot.objects.count() == 1
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_batch_that_fails_loses_nothing_stored_before_and_leaves_no_half() -> None:
     store_chain(make_chain())
     broken = replace(make_chain("BROKEN"), source="x" * 40)
@@ -305,7 +305,7 @@ def test_other_real_forms_land(shared_data: Path, name: str, limit: int | None, 
     assert OptionQuote.objects.count() == result.counts.quotes > 100
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_two_imports_at_once_store_each_chain_once() -> None:
     chains = [make_chain(f"S{number}") for number in range(40)]
 

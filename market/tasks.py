@@ -1,0 +1,57 @@
+"""Celery's part in facts: clock-driven, so each asks the calendar first; every one is safe to run twice."""
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from celery import shared_task
+from django.utils import timezone
+
+from market.calendar import IST, session_on
+from market.errors import OptionsError
+from market.services import capture
+from market.services.instruments import import_scrip_master
+from market.sources import build_source
+
+logger = logging.getLogger(__name__)
+
+
+def on_session_days(work: Callable[..., Any]) -> Callable[..., None]:
+    """Do the work only on a day with a session, and log a refusal as one line instead of a traceback."""
+
+    @wraps(work)
+    def asked(*args: Any, **kwargs: Any) -> None:
+        if session_on(timezone.now().astimezone(IST).date()) is None:
+            logger.info("%s: no session today", work.__name__)
+            return
+        try:
+            work(*args, **kwargs)
+        except OptionsError as refusal:
+            logger.error("%s refused: %s", work.__name__, refusal.reason)  # noqa: TRY400 - the reason says it all
+
+    return asked
+
+
+@shared_task
+@on_session_days
+def import_master() -> None:
+    """Take the day's instrument master from the market source."""
+    source = build_source()
+    now = timezone.now()
+    day = now.astimezone(IST).date()
+    with source.master(as_of=now) as file:
+        import_scrip_master(file, source=source.name, file_name=f"{source.name}-master-{day}.csv")
+
+
+@shared_task
+@on_session_days
+def capture_chains(symbols: list[str] | None = None) -> None:
+    """Store the chains of these underlyings, by default of all the market source knows."""
+    source = build_source()
+    chosen = symbols or [fact.symbol for fact in source.underlyings()]
+    outcome = capture.capture_chains(source, chosen, as_of=timezone.now())
+    refused = {symbol: reason.code for symbol, reason in outcome.items() if reason}
+    logger.info("captured %d of %d chains", len(outcome) - len(refused), len(outcome))
+    if refused:
+        logger.warning("chains not captured: %s", refused)
