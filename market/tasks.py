@@ -12,6 +12,7 @@ from market.calendar import IST, session_on
 from market.errors import OptionsError
 from market.services import capture
 from market.services.instruments import import_scrip_master
+from market.services.master_origin import todays_master
 from market.sources import build_source
 
 logger = logging.getLogger(__name__)
@@ -36,12 +37,9 @@ def on_session_days(work: Callable[..., Any]) -> Callable[..., None]:
 @shared_task
 @on_session_days
 def import_master() -> None:
-    """Take the day's instrument master from the market source."""
-    source = build_source()
-    now = timezone.now()
-    day = now.astimezone(IST).date()
-    with source.master(as_of=now) as file:
-        import_scrip_master(file, source=source.name, file_name=f"{source.name}-master-{day}.csv")
+    """Take the day's instrument master: Dhan's, or the simulated market's."""
+    origin = todays_master(as_of=timezone.now())
+    import_scrip_master(origin.stream, source=origin.source, file_name=origin.file_name)
 
 
 @shared_task

@@ -33,6 +33,7 @@ def test_the_day_is_rung_in_indian_time():
         ("8", "30", "market.tasks.import_master"),
         ("9", "20", "optionsv4.tasks.capture_and_generate"),
         ("9", "35", "allocation.tasks.allocate_all"),
+        ("9-15", "*", "execution.tasks.wake_trader"),
     }
     assert zones == {"Asia/Kolkata"}
 
@@ -82,12 +83,13 @@ def test_a_day_without_a_session_does_nothing(task, caplog):
 
 @pytest.mark.parametrize("moment", [FRIDAY, BUDGET_SUNDAY])
 def test_a_refusal_is_one_line_for_the_operator(moment, settings, caplog):
-    settings.MARKET_SOURCE = "recorded"
+    # A recorded market has no master of its own, so the day's file is fetched; nobody listens at this address.
+    settings.MARKET_SOURCE, settings.DHAN_MASTER_URL = "recorded", "http://127.0.0.1:9/master.csv"
 
     with time_machine.travel(moment, tick=False):
         import_master()
 
-    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert FileImport.objects.get().reason_code == "DOWNLOAD_FAILED"
     assert "import_master refused" in caplog.text
 
 
