@@ -156,7 +156,8 @@ def _settle(run: ExecutionRun, plan: BasketPreview, desk: Desk, obstacle: Reason
     if is_complete(_legs(plan), filled):
         return _complete(run)
     if run.state != RunState.SETTLING:
-        move_run(run, RunEvent.SETTLE, obstacle)
+        # An exit keeps the rule it leaves by as its reason; a late fill is not why it left.
+        move_run(run, RunEvent.SETTLE, obstacle if _is_entry(run) else None)
     if is_flat(filled):
         return _abandon(run, obstacle)
     if run.purpose == ExecutionRun.Purpose.EXIT:

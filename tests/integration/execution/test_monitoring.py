@@ -197,6 +197,8 @@ def test_an_exit_that_is_half_done_is_finished_at_the_next_pass_without_a_naked_
     assert [run.state for run in second.resumed] == ["complete"]
     assert strategy.execution_detail == "closed"
     assert set(Position.objects.values_list("quantity", flat=True)) == {0}
+    # What is written as the reason is the rule it left by, not the fill that came late.
+    assert ExecutionRun.objects.get(purpose="exit").reason_code not in ("", "PARTIAL_FILL")
 
 
 def test_a_closed_market_refuses(desk: Desk, opened: Any) -> None:
