@@ -29,11 +29,13 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
 	$(PYTHON) -m venv $(VENV)
 
+# Machines that trust a company's certificate keep it in the system store, which uv reads only when told to.
+# Where uv cannot be had or cannot reach the index that pip is set up for, pip does the same work more slowly.
 define install
-	@if [ "$(INSTALL)" = uv ]; then \
-	  $(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv; \
-	  $(BIN)/python -m uv pip install --quiet --python $(BIN)/python --require-hashes -r $(1); \
+	@if [ "$(INSTALL)" = uv ] && { $(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv; } \
+	  && UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1 $(BIN)/python -m uv pip install --quiet --python $(BIN)/python --require-hashes -r $(1); then :; \
 	else \
+	  echo "Installing with pip ..."; \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1); \
 	fi
 endef
