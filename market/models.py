@@ -108,7 +108,7 @@ class Instrument(models.Model):
     upper_limit = price(null=True, blank=True)
     active = models.BooleanField(default=True)
     inactive_reason = models.CharField(max_length=20, blank=True)
-    # No constraint and no index: checking 200,000 keys per master costs a quarter of the import, and nobody joins on them.
+    # No constraint and no index: checking 200,000 keys per master costs a quarter of the import; nobody joins on them.
     first_import = models.ForeignKey(
         FileImport, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
     )

@@ -23,7 +23,7 @@ for model in (User, Group, PeriodicTask, CrontabSchedule, IntervalSchedule, Cloc
 
 
 @admin.register(User)
-class PeopleAdmin(UserAdmin, ModelAdmin):
+class PeopleAdmin(UserAdmin, ModelAdmin):  # type: ignore[type-arg]
     """Users."""
 
     form = UserChangeForm

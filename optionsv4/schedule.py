@@ -22,6 +22,11 @@ class Ring:
     minute: str
     description: str
 
+    @property
+    def at(self) -> str:
+        """When it rings, as people say it."""
+        return f"every minute, {self.hour} h" if self.minute == "*" else f"{self.hour:0>2}:{self.minute:0>2}"
+
 
 RINGS = (
     Ring("Import the instrument master", "market.tasks.import_master", "8", "30", "From the market source."),

@@ -296,7 +296,8 @@ class OptionStrategyAdmin(LedgerAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[OptionStrategy]:
         """One query for the list, whatever its length."""
-        return super().get_queryset(request).select_related("run")
+        rows: QuerySet[OptionStrategy] = super().get_queryset(request).select_related("run")
+        return rows
 
     def get_urls(self) -> list[URLPattern]:
         """Add the page that asks for priority and notes."""

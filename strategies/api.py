@@ -105,7 +105,8 @@ def list_strategies(request: HttpRequest, filters: Query[Filters]) -> QuerySet[O
 @router.get("/{int:strategy_id}", response={200: StrategyDetail, 404: Problem})
 def read_strategy(request: HttpRequest, strategy_id: int) -> OptionStrategy:
     """One strategy with its legs."""
-    return get_object_or_404(OptionStrategy.objects.prefetch_related("legs"), pk=strategy_id)
+    strategy: OptionStrategy = get_object_or_404(OptionStrategy.objects.prefetch_related("legs"), pk=strategy_id)
+    return strategy
 
 
 CHANGED = {200: StrategyOut, 403: Problem, 404: Problem, 409: Refusal}

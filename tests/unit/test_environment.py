@@ -31,7 +31,7 @@ def test_only_settings_and_the_bootstrap_read_the_environment():
 
 
 def test_a_copied_example_leaves_every_default_alone(tmp_path):
-    code = "import optionsv4.settings as s; print(s.DEBUG, bool(s.SECRET_KEY), s.BROKER, s.DATABASE_URL == '', s.STATE_DIR)"
+    code = "import optionsv4.settings as s; print(s.DEBUG, s.BROKER, s.DATABASE_URL == '', s.STATE_DIR)"
     bare = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     copied = bare | dict(re.findall(r"^([A-Z0-9_]+)=(.*)$", EXAMPLE, re.MULTILINE))
 
@@ -41,4 +41,4 @@ def test_a_copied_example_leaves_every_default_alone(tmp_path):
     ]
 
     assert outputs[0].stdout == outputs[1].stdout
-    assert outputs[0].stdout.startswith("True True paper True")
+    assert outputs[0].stdout.startswith("True paper True")

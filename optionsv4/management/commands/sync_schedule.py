@@ -18,9 +18,9 @@ class Command(ConsoleCommand):
         """Whether to undo an operator's changes."""
         parser.add_argument("--reset", action="store_true", help="also put changed entries back to their defaults")
 
-    def run(self, **options: Any) -> int | None:
+    def run(self, **options: Any) -> None:
         """Write and show."""
         written = sync_schedule(reset=options["reset"])
-        rows = [(ring.name, f"{ring.hour:02}:{ring.minute:02}", ring.task) for ring in RINGS]
+        rows = [(ring.name, ring.at, ring.task) for ring in RINGS]
         data = {"written": written, "time_zone": TIME_ZONE, "schedule": [list(row) for row in rows]}
         self.emit(data, table("Daily schedule (IST)", ("What", "At", "Task"), rows), f"{len(written)} entries written.")

@@ -270,7 +270,10 @@ def test_an_order_that_was_sent_cannot_be_sent_again(desk: Desk, make_strategy: 
 
 
 def test_a_run_with_a_living_owner_is_not_taken_over(
-    transactional_db: None, django_db_serialized_rollback: None, desk: Desk, make_strategy: Callable[..., OptionStrategy]
+    transactional_db: None,
+    django_db_serialized_rollback: None,
+    desk: Desk,
+    make_strategy: Callable[..., OptionStrategy],
 ) -> None:
     strategy = make_strategy()
     OptionStrategy.objects.claim(strategy.pk)

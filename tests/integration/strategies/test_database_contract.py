@@ -18,11 +18,11 @@ STATEMENTS = [
 QUERIES = [statement for statement in STATEMENTS if statement]
 
 CONTRACT = {
-    "strategies": "id stock_name strategy_name strategy_type total_score probability_of_profit expected_profit max_loss "
-    "conviction_level market_outlook marked_for_execution execution_status execution_priority execution_notes "
+    "strategies": "id stock_name strategy_name strategy_type total_score probability_of_profit expected_profit "
+    "max_loss conviction_level market_outlook marked_for_execution execution_status execution_priority execution_notes "
     "generated_on executed_at",
-    "strategy_details": "id strategy_id leg_number option_type strike_price premium lots setup_type delta gamma theta "
-    "vega rho",
+    "strategy_details": "id strategy_id leg_number option_type strike_price premium lots setup_type delta gamma "
+    "theta vega rho",
     "strategy_parameters": "strategy_id breakeven_points profit_ranges expected_value sharpe_ratio iv_percentile "
     "days_to_expiry",
     "strategy_exit_levels": "strategy_id profit_target_1 profit_target_2 profit_target_3 stop_loss time_exit_dte "
@@ -139,10 +139,10 @@ def test_desk_role_cannot_write_history_or_scores():
         f"UPDATE strategies SET total_score = 1 WHERE id = {strategy.pk}",
         "INSERT INTO trades DEFAULT VALUES",
     ):
-        with pytest.raises(Exception, match=r"permission denied|does not exist"), transaction.atomic():  # noqa: PT012
-            with connection.cursor() as cursor:
-                cursor.execute("SET LOCAL ROLE options_desk")
-                cursor.execute(statement)
+        with pytest.raises(Exception, match=r"permission denied|does not exist"), transaction.atomic():
+            cursor = connection.cursor()
+            cursor.execute("SET LOCAL ROLE options_desk")
+            cursor.execute(statement)
 
 
 @pytest.mark.parametrize("old", list(ExecutionStatus))
