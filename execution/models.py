@@ -1,10 +1,13 @@
 """Doing it: runs, orders, trades and what is held."""
 
+from collections.abc import Iterable
 from decimal import Decimal
+from enum import StrEnum
 
 from django.db import models
 
 from allocation.models import Account
+from execution.lifecycle import ENDED_ORDERS, ENDED_RUNS, OrderState, RunState
 from execution.querysets import LegOrderQuerySet, RunQuerySet, TradeQuerySet
 from market.constraints import MONEY_MAX, PRICE_MAX, bounded, one_of
 from market.contract import Side
@@ -12,28 +15,16 @@ from market.models import price
 from strategies.models import OptionStrategy, StrategyLeg, money
 
 
+def labelled(states: Iterable[StrEnum]) -> list[tuple[str, str]]:
+    """The states of a lifecycle table as a field's choices; the table is the only place that lists them."""
+    return [(state.value, state.value.replace("_", " ").title()) for state in states]
+
+
 class RunPurpose(models.TextChoices):
     """Opening or closing."""
 
     ENTRY = "entry"
     EXIT = "exit"
-
-
-class RunState(models.TextChoices):
-    """Where a basket is on its way."""
-
-    CREATED = "created"
-    PRECHECK = "precheck"
-    DENIED = "denied"
-    READY = "ready"
-    BUYING = "buying"
-    SELLING = "selling"
-    SETTLING = "settling"
-    COMPLETE = "complete"
-    UNWINDING = "unwinding"
-    FLAT = "flat"
-    FAILED_FLAT = "failed_flat"
-    ATTENTION = "attention"
 
 
 class ExecutionRun(models.Model):
@@ -47,7 +38,7 @@ class ExecutionRun(models.Model):
     account = models.ForeignKey(Account, models.PROTECT, related_name="execution_runs")
     broker = models.CharField(max_length=20)
     purpose = models.CharField(max_length=6, choices=Purpose, default=Purpose.ENTRY)
-    state = models.CharField(max_length=12, choices=State, default=State.CREATED)
+    state = models.CharField(max_length=12, choices=labelled(State), default=State.CREATED)
     as_of = models.DateTimeField(help_text="the market moment the run acts on")
     reason_code = models.CharField(max_length=40, blank=True)
     reason_text = models.TextField(blank=True)
@@ -61,10 +52,10 @@ class ExecutionRun(models.Model):
         ordering = ["-id"]
         constraints = [
             one_of("execution_runs", "purpose", RunPurpose),
-            one_of("execution_runs", "state", RunState),
+            one_of("execution_runs", "state", list(RunState)),
             models.UniqueConstraint(
                 fields=["strategy", "purpose"],
-                condition=~models.Q(state__in=["denied", "complete", "flat", "failed_flat"]),
+                condition=~models.Q(state__in=sorted(ENDED_RUNS)),
                 name="execution_runs_one_open",
             ),
         ]
@@ -73,31 +64,10 @@ class ExecutionRun(models.Model):
         return f"{self.purpose} run {self.pk} of strategy {self.strategy_id}: {self.state}"
 
 
-class OrderState(models.TextChoices):
-    """Where one order attempt is on its way."""
-
-    INTENT = "intent"
-    VOID = "void"
-    SENDING = "sending"
-    ACKED = "acked"
-    REFUSED = "refused"
-    UNKNOWN = "unknown"
-    NOT_PLACED = "not_placed"
-    WORKING = "working"
-    PART = "part"
-    PENDING_CANCEL = "pending_cancel"
-    FILLED = "filled"
-    CANCELLED = "cancelled"
-    REJECTED = "rejected"
-    EXPIRED = "expired"
-
-
 class LegOrder(models.Model):
     """One attempt at one slice of one leg: one broker order, one correlation id."""
 
     State = OrderState
-
-    TERMINAL = ("void", "refused", "not_placed", "filled", "cancelled", "rejected", "expired")
 
     run = models.ForeignKey(ExecutionRun, models.PROTECT, related_name="orders")
     leg = models.ForeignKey(StrategyLeg, models.PROTECT, related_name="orders")
@@ -109,7 +79,7 @@ class LegOrder(models.Model):
     symbol = models.CharField(max_length=120, help_text="for people only, never used to find a contract")
     quantity = models.PositiveIntegerField(help_text="units")
     limit_price = price()
-    state = models.CharField(max_length=16, choices=State, default=State.INTENT)
+    state = models.CharField(max_length=16, choices=labelled(State), default=State.INTENT)
     filled_quantity = models.PositiveIntegerField(default=0)
     average_price = price(null=True, blank=True)
     correlation_id = models.CharField(max_length=25, unique=True)
@@ -127,7 +97,7 @@ class LegOrder(models.Model):
         ordering = ["id"]
         constraints = [
             one_of("leg_orders", "side", list(Side)),
-            one_of("leg_orders", "state", OrderState),
+            one_of("leg_orders", "state", list(OrderState)),
             bounded("leg_orders", "quantity", 1, 10_000_000),
             bounded("leg_orders", "limit_price", Decimal("0.01"), PRICE_MAX),
             bounded("leg_orders", "average_price", 0, PRICE_MAX),
@@ -139,9 +109,7 @@ class LegOrder(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["run", "leg", "slice_number"],
-                condition=~models.Q(
-                    state__in=["void", "refused", "not_placed", "filled", "cancelled", "rejected", "expired"]
-                ),
+                condition=~models.Q(state__in=sorted(ENDED_ORDERS)),
                 name="leg_orders_one_live_attempt",
             ),
         ]

@@ -5,13 +5,15 @@ from typing import Any
 
 from django.db import models
 
+from execution.lifecycle import ENDED_ORDERS, ENDED_RUNS
+
 
 class RunQuerySet(models.QuerySet[Any]):
     """Reads of execution runs."""
 
     def open(self) -> "RunQuerySet":
         """Runs that still have something to do."""
-        return self.exclude(state__in=["denied", "complete", "flat", "failed_flat"])
+        return self.exclude(state__in=sorted(ENDED_RUNS))
 
 
 class LegOrderQuerySet(models.QuerySet[Any]):
@@ -19,7 +21,7 @@ class LegOrderQuerySet(models.QuerySet[Any]):
 
     def live(self) -> "LegOrderQuerySet":
         """Attempts whose outcome is not final."""
-        return self.exclude(state__in=self.model.TERMINAL)
+        return self.exclude(state__in=sorted(ENDED_ORDERS))
 
 
 class TradeQuerySet(models.QuerySet[Any]):

@@ -311,7 +311,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="executionrun",
             constraint=models.UniqueConstraint(
-                condition=models.Q(("state__in", ["denied", "complete", "flat", "failed_flat"]), _negated=True),
+                condition=models.Q(("state__in", ["complete", "denied", "failed_flat", "flat"]), _negated=True),
                 fields=("strategy", "purpose"),
                 name="execution_runs_one_open",
             ),
@@ -388,7 +388,7 @@ class Migration(migrations.Migration):
             model_name="legorder",
             constraint=models.UniqueConstraint(
                 condition=models.Q(
-                    ("state__in", ["void", "refused", "not_placed", "filled", "cancelled", "rejected", "expired"]),
+                    ("state__in", ["cancelled", "expired", "filled", "not_placed", "refused", "rejected", "void"]),
                     _negated=True,
                 ),
                 fields=("run", "leg", "slice_number"),

@@ -3,7 +3,6 @@
 import pytest
 
 from execution.lifecycle import (
-    ENDED_ORDERS,
     ENDED_RUNS,
     ORDER_TABLE,
     PROJECTION,
@@ -18,14 +17,7 @@ from execution.lifecycle import (
     StrategyState,
     advance,
 )
-from execution.models import ExecutionRun, LegOrder
 from strategies.models import LEGAL_TRANSITIONS
-
-
-def test_the_models_know_the_same_states() -> None:
-    assert set(LegOrder.State.values) == {str(state) for state in OrderState}
-    assert set(LegOrder.TERMINAL) == {str(state) for state in ENDED_ORDERS}
-    assert set(ExecutionRun.State.values) == {str(state) for state in RunState}
 
 
 def test_every_strategy_step_is_a_step_that_the_database_allows() -> None:
