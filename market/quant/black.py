@@ -202,7 +202,7 @@ def require_flags(is_call: ArrayLike) -> Flags:
     """Return is_call as a boolean array, refusing anything that is not boolean ('p' would be truthy)."""
     flags = np.asarray(is_call)
     if flags.size and flags.dtype != np.bool_:
-        raise InvalidInput(Reason("not_boolean", f"is_call holds {flags.dtype}, not booleans."))
+        raise InvalidInput(Reason("NOT_BOOLEAN", f"is_call holds {flags.dtype}, not booleans."))
     return flags.astype(np.bool_, copy=False)
 
 
@@ -210,7 +210,7 @@ def _checked(name: str, values: Floats) -> Floats:
     low, high = _DOMAIN[name]
     # A NaN makes both extremes NaN, and every comparison with it False.
     if values.size and not (low <= values.min() and values.max() <= high):
-        raise InvalidInput(Reason("outside_domain", f"{name} must be a finite number from {low:g} to {high:g}."))
+        raise InvalidInput(Reason("OUTSIDE_DOMAIN", f"{name} must be a finite number from {low:g} to {high:g}."))
     return values
 
 

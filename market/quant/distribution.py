@@ -54,7 +54,7 @@ class Distribution:
         """Return the lowest level with that probability of ending at or below it (0 to 1), in rupees."""
         share = _finite(probability)
         if ((share < 0.0) | (share > 1.0)).any():
-            raise InvalidInput(Reason("not_a_probability", "A probability must be between 0 and 1."))
+            raise InvalidInput(Reason("NOT_A_PROBABILITY", "A probability must be between 0 and 1."))
         cell = np.clip(np.searchsorted(self.cumulative, share, side="left"), 1, self.grid.size - 1)
         mass = self.cumulative[cell] - self.cumulative[cell - 1]
         rise = (share - self.cumulative[cell - 1]) / np.where(mass > 0.0, mass, 1.0)
@@ -89,7 +89,7 @@ def terminal_distribution(smile: Smile, *, points: int = 2001) -> Distribution:
     Journal of Business 51 (1978) 621-651, applied to Black's formula with a volatility that depends on strike.
     """
     if points < FEWEST_GRID_POINTS:
-        raise InvalidInput(Reason("too_few_points", f"A grid needs at least {FEWEST_GRID_POINTS} points."))
+        raise InvalidInput(Reason("TOO_FEW_POINTS", f"A grid needs at least {FEWEST_GRID_POINTS} points."))
     deviation = smile.atm_volatility * np.sqrt(smile.years)
     low = -_reach(smile.shape, -deviation)
     high = _reach(smile.shape, deviation)
@@ -146,12 +146,12 @@ def _cdf(shape: SviShape, log_level: Floats) -> Floats:
 def _not_nan(values: ArrayLike) -> Floats:
     array = np.asarray(values, dtype=np.float64)
     if np.isnan(array).any():
-        raise InvalidInput(Reason("not_a_number", "A level must be a number."))
+        raise InvalidInput(Reason("NOT_A_NUMBER", "A level must be a number."))
     return array
 
 
 def _finite(values: ArrayLike) -> Floats:
     array = _not_nan(values)
     if not np.isfinite(array).all():
-        raise InvalidInput(Reason("not_finite", "A strike or a probability must be finite."))
+        raise InvalidInput(Reason("NOT_FINITE", "A strike or a probability must be finite."))
     return array

@@ -61,7 +61,7 @@ def implied_forward(
     Raises
     ------
     NoSolution
-        no_pairs when no strike has both prices, no_forward when the pairs put it at or below zero.
+        NO_PAIRS when no strike has both prices, NO_FORWARD when the pairs put it at or below zero.
     InvalidInput
         When the arrays differ in shape, or strikes, weights, discount or spot are outside their domain.
 
@@ -76,7 +76,7 @@ def implied_forward(
     require_domain(strike=levels, discount=discount, spot=1.0 if spot is None else spot)
     usable = _usable(levels, calls, puts, trust)
     if not usable.any():
-        raise NoSolution(Reason("no_pairs", "No strike has both a call and a put price.", "Wait for a fuller chain."))
+        raise NoSolution(Reason("NO_PAIRS", "No strike has both a call and a put price.", "Wait for a fuller chain."))
     levels, trust = levels[usable], trust[usable]
     forwards = levels + (calls[usable] - puts[usable]) / discount
     centre = spot if spot is not None else weighted_median(forwards, trust)
@@ -101,7 +101,7 @@ def _trimmed(forwards: Floats, trust: Floats) -> ForwardFit:
     share = trust[kept] / trust[kept].sum()
     forward = float(share @ forwards[kept])
     if forward <= 0.0:
-        raise NoSolution(Reason("no_forward", f"The pairs imply a forward of {forward:g}.", "The chain is damaged."))
+        raise NoSolution(Reason("NO_FORWARD", f"The pairs imply a forward of {forward:g}.", "The chain is damaged."))
     return ForwardFit(forward, _standard_error(forwards[kept] - forward, share), int(kept.sum()))
 
 
@@ -119,6 +119,6 @@ def _usable(levels: Floats, calls: Floats, puts: Floats, trust: Floats) -> Flags
 
 def _require_aligned(levels: Floats, calls: Floats, puts: Floats, trust: Floats) -> None:
     if levels.ndim != 1 or any(other.shape != levels.shape for other in (calls, puts, trust)):
-        raise InvalidInput(Reason("shapes_differ", "Strikes, prices and weights must be lists of the same length."))
+        raise InvalidInput(Reason("SHAPES_DIFFER", "Strikes, prices and weights must be lists of the same length."))
     if not (np.isfinite(trust).all() and (trust >= 0.0).all()):
-        raise InvalidInput(Reason("bad_weights", "Weights must be finite and not negative."))
+        raise InvalidInput(Reason("BAD_WEIGHTS", "Weights must be finite and not negative."))

@@ -83,7 +83,7 @@ def implied_volatility_of(
     Raises
     ------
     NoSolution
-        With a reason code: price_absent, expired, no_strike, below_intrinsic or above_bound.
+        With a reason code: PRICE_ABSENT, EXPIRED, NO_STRIKE, BELOW_INTRINSIC or ABOVE_BOUND.
     InvalidInput
         When anything but the price is outside its domain.
     """
@@ -97,17 +97,17 @@ def implied_volatility_of(
 
 def _why_none(value: float, forward: float, strike: float, years: float, is_call: bool) -> Reason:
     if not np.isfinite(value):
-        return Reason("price_absent", "There is no price to imply a volatility from.")
+        return Reason("PRICE_ABSENT", "There is no price to imply a volatility from.")
     if years == 0.0:
-        return Reason("expired", "At expiry a price says nothing about volatility.")
+        return Reason("EXPIRED", "At expiry a price says nothing about volatility.")
     if strike == 0.0:
-        return Reason("no_strike", "An option with strike 0 has the same price at every volatility.")
+        return Reason("NO_STRIKE", "An option with strike 0 has the same price at every volatility.")
     bound = forward if is_call else strike
     intrinsic = max(forward - strike if is_call else strike - forward, 0.0)
     if value < intrinsic:
         sentence = f"The undiscounted price {value:g} is below the intrinsic value {intrinsic:g}."
-        return Reason("below_intrinsic", sentence, "The quote or the forward is stale.")
-    return Reason("above_bound", f"The undiscounted price {value:g} is not below its bound {bound:g}.")
+        return Reason("BELOW_INTRINSIC", sentence, "The quote or the forward is stale.")
+    return Reason("ABOVE_BOUND", f"The undiscounted price {value:g} is not below its bound {bound:g}.")
 
 
 def _implied(value: Floats, forward: Floats, strike: Floats, years: Floats, is_call: Flags) -> Floats:

@@ -102,7 +102,7 @@ class Smile:
     def _log_strike(self, strike: ArrayLike) -> Floats:
         (levels,) = require_domain(strike=strike)
         if (levels <= 0.0).any():
-            raise InvalidInput(Reason("strike_not_positive", "A smile has no volatility at strike 0."))
+            raise InvalidInput(Reason("STRIKE_NOT_POSITIVE", "A smile has no volatility at strike 0."))
         return np.log(levels / self.forward)
 
 
@@ -111,7 +111,7 @@ def flat_smile(*, forward: float, years: float, volatility: float) -> Smile:
     _require_underlying(forward, years)
     require_domain(volatility=volatility)
     if volatility <= 0.0:
-        raise InvalidInput(Reason("volatility_not_positive", "A smile needs a positive volatility."))
+        raise InvalidInput(Reason("VOLATILITY_NOT_POSITIVE", "A smile needs a positive volatility."))
     return _flat(forward, years, volatility, 0.0, np.zeros(0, dtype=np.bool_))
 
 
@@ -147,7 +147,7 @@ def fit_smile(
     Raises
     ------
     NoSolution
-        no_volatilities when not one quote is usable.
+        NO_VOLATILITIES when not one quote is usable.
     InvalidInput
         When the arrays differ in shape, or forward, years or weights are outside their domain.
 
@@ -168,7 +168,7 @@ def fit_smile(
     _require_aligned(levels, quotes, trust)
     usable = _usable(levels, quotes, trust)
     if not usable.any():
-        raise NoSolution(Reason("no_volatilities", "No quote has a usable volatility.", "Wait for a fuller chain."))
+        raise NoSolution(Reason("NO_VOLATILITIES", "No quote has a usable volatility.", "Wait for a fuller chain."))
     middle = weighted_median(quotes[usable], trust[usable])
     if np.unique(levels[usable]).size < FEWEST_POINTS:
         return _flat(forward, years, middle, _rms(quotes[usable] - middle, trust[usable]), usable)
@@ -338,11 +338,11 @@ def _usable(levels: Floats, quotes: Floats, trust: Floats) -> Flags:
 def _require_underlying(forward: float, years: float) -> None:
     require_domain(forward=forward, years=years)
     if years <= 0.0:
-        raise InvalidInput(Reason("expired", "A smile needs time to expiry."))
+        raise InvalidInput(Reason("EXPIRED", "A smile needs time to expiry."))
 
 
 def _require_aligned(levels: Floats, quotes: Floats, trust: Floats) -> None:
     if levels.ndim != 1 or quotes.shape != levels.shape or trust.shape != levels.shape:
-        raise InvalidInput(Reason("shapes_differ", "Strikes, volatilities and weights must be lists of one length."))
+        raise InvalidInput(Reason("SHAPES_DIFFER", "Strikes, volatilities and weights must be lists of one length."))
     if not (np.isfinite(trust).all() and (trust >= 0.0).all()):
-        raise InvalidInput(Reason("bad_weights", "Weights must be finite and not negative."))
+        raise InvalidInput(Reason("BAD_WEIGHTS", "Weights must be finite and not negative."))

@@ -26,15 +26,15 @@ def to_decimal(value: float, *, places: int) -> Decimal:
     Raises
     ------
     InvalidInput
-        not_finite for NaN and infinity, out_of_bounds beyond 1e12, bad_places outside 0 to 12.
+        NOT_FINITE for NaN and infinity, OUT_OF_BOUNDS beyond 1e12, BAD_PLACES outside 0 to 12.
     """
     number = float(value)
     if not math.isfinite(number):
-        raise InvalidInput(Reason("not_finite", f"{number} is not an amount."))
+        raise InvalidInput(Reason("NOT_FINITE", f"{number} is not an amount."))
     if abs(number) > LARGEST:
-        raise InvalidInput(Reason("out_of_bounds", f"{number:g} is larger than {LARGEST:g}."))
+        raise InvalidInput(Reason("OUT_OF_BOUNDS", f"{number:g} is larger than {LARGEST:g}."))
     if not 0 <= places <= _MOST_PLACES:
-        raise InvalidInput(Reason("bad_places", f"{places} decimal places are not between 0 and {_MOST_PLACES}."))
+        raise InvalidInput(Reason("BAD_PLACES", f"{places} decimal places are not between 0 and {_MOST_PLACES}."))
     rounded = Decimal(repr(number)).quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
     return rounded + 0  # turns -0.00 into 0.00
 
@@ -45,12 +45,12 @@ def snap(price: Decimal, tick: Decimal, *, towards: Direction) -> Decimal:
     Raises
     ------
     InvalidInput
-        not_finite, bad_tick when the tick is not positive, bad_direction.
+        NOT_FINITE, BAD_TICK when the tick is not positive, BAD_DIRECTION.
     """
     _require_finite(price)
     _require_tick(tick)
     if towards not in _ROUNDINGS:
-        raise InvalidInput(Reason("bad_direction", f"{towards!r} is not down, up or nearest."))
+        raise InvalidInput(Reason("BAD_DIRECTION", f"{towards!r} is not down, up or nearest."))
     return (price / tick).to_integral_value(rounding=_ROUNDINGS[towards]) * tick
 
 
@@ -65,7 +65,7 @@ def to_paise(price: Decimal) -> int:
     """Return rupees as whole paise; an amount with a fraction of a paisa is refused, not rounded."""
     _require_finite(price)
     if not is_on_tick(price, Decimal("0.01")):
-        raise InvalidInput(Reason("fraction_of_paisa", f"{price} rupees is not a whole number of paise."))
+        raise InvalidInput(Reason("FRACTION_OF_PAISA", f"{price} rupees is not a whole number of paise."))
     return int(price * 100)
 
 
@@ -76,9 +76,9 @@ def from_paise(paise: int) -> Decimal:
 
 def _require_finite(price: Decimal) -> None:
     if not price.is_finite() or abs(price) > Decimal(LARGEST):
-        raise InvalidInput(Reason("not_finite", f"{price} is not a price."))
+        raise InvalidInput(Reason("NOT_FINITE", f"{price} is not a price."))
 
 
 def _require_tick(tick: Decimal) -> None:
     if not tick.is_finite() or tick <= 0:
-        raise InvalidInput(Reason("bad_tick", f"A tick of {tick} is not a price step.", "Read it from the master."))
+        raise InvalidInput(Reason("BAD_TICK", f"A tick of {tick} is not a price step.", "Read it from the master."))

@@ -36,7 +36,7 @@ def realised_volatility(closes: ArrayLike, *, periods_per_year: float = TRADING_
     """
     prices = _positive(closes)
     if prices.ndim == 0 or prices.shape[-1] < 3:
-        raise InvalidInput(Reason("too_few_prices", "Volatility needs at least 3 closes."))
+        raise InvalidInput(Reason("TOO_FEW_PRICES", "Volatility needs at least 3 closes."))
     deviation = np.std(np.diff(np.log(prices), axis=-1), axis=-1, ddof=1)
     return np.asarray(deviation * np.sqrt(_positive(periods_per_year)))
 
@@ -78,9 +78,9 @@ def garman_klass(
     """
     o, h, low, c = np.broadcast_arrays(*(_positive(values) for values in (opens, highs, lows, closes)))
     if o.ndim == 0 or o.shape[-1] < 1:
-        raise InvalidInput(Reason("too_few_prices", "Volatility needs at least one bar."))
+        raise InvalidInput(Reason("TOO_FEW_PRICES", "Volatility needs at least one bar."))
     if (low > np.minimum(o, c)).any() or (h < np.maximum(o, c)).any():
-        raise InvalidInput(Reason("bar_contradiction", "A bar's open or close lies outside its low and high."))
+        raise InvalidInput(Reason("BAR_CONTRADICTION", "A bar's open or close lies outside its low and high."))
     variance = 0.5 * np.log(h / low) ** 2 - (2.0 * np.log(2.0) - 1.0) * np.log(c / o) ** 2
     # A bar that opens at one extreme and closes at the other has 0.5 > 2 ln 2 - 1 times the square: never negative.
     return np.asarray(np.sqrt(np.mean(variance, axis=-1) * _positive(periods_per_year)))
@@ -89,5 +89,5 @@ def garman_klass(
 def _positive(values: ArrayLike) -> Floats:
     array = np.asarray(values, dtype=np.float64)
     if not (np.isfinite(array).all() and (array > 0.0).all()):
-        raise InvalidInput(Reason("not_positive", "Prices and periods must be positive numbers."))
+        raise InvalidInput(Reason("NOT_POSITIVE", "Prices and periods must be positive numbers."))
     return array

@@ -210,7 +210,7 @@ def test_garbage_is_refused_by_name(name, bad):
     with pytest.raises(InvalidInput) as refusal:
         black.greeks(**good | {name: np.array([good[name], bad])}, is_call=True)
 
-    assert refusal.value.reason.code == "outside_domain"
+    assert refusal.value.reason.code == "OUTSIDE_DOMAIN"
     assert name in refusal.value.reason.sentence
 
 
@@ -227,7 +227,7 @@ def test_only_booleans_say_what_is_a_call(flags):
     with pytest.raises(InvalidInput) as refusal:
         black.price(forward=100.0, strike=100.0, years=1.0, volatility=0.2, is_call=flags)
 
-    assert refusal.value.reason.code == "not_boolean"
+    assert refusal.value.reason.code == "NOT_BOOLEAN"
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

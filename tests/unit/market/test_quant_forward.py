@@ -71,14 +71,14 @@ def test_no_pair_is_no_solution(calls, puts):
     with pytest.raises(NoSolution) as refusal:
         implied_forward(strikes=[100.0] * len(calls), call_prices=calls, put_prices=puts)
 
-    assert refusal.value.reason.code == "no_pairs"
+    assert refusal.value.reason.code == "NO_PAIRS"
 
 
 def test_a_negative_forward_is_no_solution():
     with pytest.raises(NoSolution) as refusal:
         implied_forward(strikes=[100.0], call_prices=[1.0], put_prices=[500.0])
 
-    assert refusal.value.reason.code == "no_forward"
+    assert refusal.value.reason.code == "NO_FORWARD"
 
 
 @pytest.mark.parametrize(

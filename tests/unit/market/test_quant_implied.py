@@ -113,13 +113,13 @@ def test_intrinsic_value_that_lost_its_last_bit_is_intrinsic_value():
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        ({"price": math.nan}, "price_absent"),
-        ({"years": 0.0}, "expired"),
-        ({"strike": 0.0, "price": 100.0}, "no_strike"),
-        ({"price": 4.9}, "below_intrinsic"),
-        ({"price": -1.0, "strike": 120.0}, "below_intrinsic"),
-        ({"price": 100.0}, "above_bound"),
-        ({"price": 95.0, "is_call": False}, "above_bound"),
+        ({"price": math.nan}, "PRICE_ABSENT"),
+        ({"years": 0.0}, "EXPIRED"),
+        ({"strike": 0.0, "price": 100.0}, "NO_STRIKE"),
+        ({"price": 4.9}, "BELOW_INTRINSIC"),
+        ({"price": -1.0, "strike": 120.0}, "BELOW_INTRINSIC"),
+        ({"price": 100.0}, "ABOVE_BOUND"),
+        ({"price": 95.0, "is_call": False}, "ABOVE_BOUND"),
     ],
 )
 def test_the_scalar_form_says_why_there_is_none(change, code):

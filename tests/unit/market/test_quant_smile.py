@@ -160,7 +160,7 @@ def test_no_quote_at_all_is_no_solution():
     for volatilities in ([], [math.nan, 0.0]):
         with pytest.raises(NoSolution) as refusal:
             fitted([22_000.0] * len(volatilities), volatilities)
-        assert refusal.value.reason.code == "no_volatilities"
+        assert refusal.value.reason.code == "NO_VOLATILITIES"
 
 
 @pytest.mark.parametrize(

@@ -27,13 +27,13 @@ def test_to_decimal_rounds_what_a_person_reads(value, places, expected):
 @pytest.mark.parametrize(
     ("value", "places", "code"),
     [
-        (math.nan, 2, "not_finite"),
-        (math.inf, 2, "not_finite"),
-        (-math.inf, 2, "not_finite"),
-        (1.1e12, 2, "out_of_bounds"),
-        (-1e300, 2, "out_of_bounds"),
-        (1.0, -1, "bad_places"),
-        (1.0, 13, "bad_places"),
+        (math.nan, 2, "NOT_FINITE"),
+        (math.inf, 2, "NOT_FINITE"),
+        (-math.inf, 2, "NOT_FINITE"),
+        (1.1e12, 2, "OUT_OF_BOUNDS"),
+        (-1e300, 2, "OUT_OF_BOUNDS"),
+        (1.0, -1, "BAD_PLACES"),
+        (1.0, 13, "BAD_PLACES"),
     ],
 )
 def test_to_decimal_refuses_what_is_not_an_amount(value, places, code):
@@ -69,7 +69,7 @@ def test_a_tick_is_a_positive_number(tick):
     for call in (lambda: snap(Decimal(1), Decimal(tick), towards="up"), lambda: is_on_tick(Decimal(1), Decimal(tick))):
         with pytest.raises(InvalidInput) as refusal:
             call()
-        assert refusal.value.reason.code == "bad_tick"
+        assert refusal.value.reason.code == "BAD_TICK"
 
 
 @pytest.mark.parametrize("price", ["NaN", "Infinity", "-Infinity"])
@@ -78,14 +78,14 @@ def test_a_price_is_a_finite_number(price):
     for call in (lambda p: snap(p, tick, towards="up"), lambda p: is_on_tick(p, tick), to_paise):
         with pytest.raises(InvalidInput) as refusal:
             call(Decimal(price))
-        assert refusal.value.reason.code == "not_finite"
+        assert refusal.value.reason.code == "NOT_FINITE"
 
 
 def test_an_unknown_direction_is_refused():
     with pytest.raises(InvalidInput) as refusal:
         snap(Decimal(1), Decimal("0.05"), towards="sideways")
 
-    assert refusal.value.reason.code == "bad_direction"
+    assert refusal.value.reason.code == "BAD_DIRECTION"
 
 
 def test_paise_there_and_back():
@@ -98,4 +98,4 @@ def test_a_fraction_of_a_paisa_is_refused_not_rounded():
     with pytest.raises(InvalidInput) as refusal:
         to_paise(Decimal("101.055"))
 
-    assert refusal.value.reason.code == "fraction_of_paisa"
+    assert refusal.value.reason.code == "FRACTION_OF_PAISA"
