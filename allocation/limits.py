@@ -1,6 +1,7 @@
 """How many sets of what: greedy by score, inside every limit after rounding to whole sets."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -26,7 +27,7 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """Target share (0-1) of an industry or sector, and which way it leans."""
+    """Target share (0-1) of an industry or sector in what may be deployed, and which way it leans."""
 
     share: float
     position_type: Literal["LONG", "SHORT"] = "LONG"
@@ -98,7 +99,7 @@ def allocate(proposals: Sequence[Proposal], *, limits: Limits, used: Used) -> li
     answers: list[Sized] = []
     taken: set[str] = set()
     for proposal in sorted(proposals, key=lambda each: (-each.score, each.strategy_id)):
-        reason = _excluded(proposal, limits, taken)
+        reason = excluded(proposal, limits, taken)
         sets, binding = (0, reason) if reason else _sets(proposal, limits, used)
         if sets == 0:
             answers.append(Sized(proposal, 0, reason=binding))
@@ -109,7 +110,10 @@ def allocate(proposals: Sequence[Proposal], *, limits: Limits, used: Used) -> li
     return answers
 
 
-def _excluded(proposal: Proposal, limits: Limits, taken: set[str]) -> Reason | None:
+def excluded(proposal: Proposal, limits: Limits, taken: Set[str]) -> Reason | None:
+    """Return why no capital of any amount may go to a proposal; `taken` are the underlyings already in."""
+    if not 0 < proposal.margin < math.inf:
+        return Reason("NO_MARGIN", f"What one set blocks is not a positive amount: {proposal.margin}.")
     if proposal.underlying in taken:
         return Reason("UNDERLYING_TAKEN", f"A better strategy on {proposal.underlying} is in already.")
     for name, key, table in (
@@ -150,3 +154,38 @@ def _sets(proposal: Proposal, limits: Limits, used: Used) -> tuple[int, Reason |
         return sets, None
     sentence = f"One set blocks ₹{proposal.margin:,.0f}, the {binding.lower().replace('_', ' ')} room is "
     return 0, Reason(f"LIMIT_{binding}", f"{sentence}₹{max(0.0, rooms[binding]):,.0f}.", "Raise the limit or skip it.")
+
+
+def exceeded(used: Used, limits: Limits) -> list[Reason]:
+    """Return every limit that what is blocked goes beyond, by more than a rupee of rounding."""
+    found = []
+    if used.total > limits.deployable + 1:
+        found.append(Reason("LIMIT_CAPITAL", f"₹{used.total:,.0f} is blocked of ₹{limits.deployable:,.0f}."))
+    if used.strategies > limits.max_open:
+        found.append(Reason("LIMIT_POSITIONS", f"{used.strategies} strategies of at most {limits.max_open}."))
+    found += _over("PER_UNDERLYING", used.underlyings, dict.fromkeys(used.underlyings, limits.per_underlying))
+    for name, amounts, weights in (
+        ("INDUSTRY", used.industries, limits.industries),
+        ("SECTOR", used.sectors, limits.sectors),
+    ):
+        if weights:
+            found += _over(name, amounts, {key: each.share * limits.deployable for key, each in weights.items()})
+    return found
+
+
+def _over(name: str, amounts: Mapping[str, float], rooms: Mapping[str, float]) -> list[Reason]:
+    return [
+        Reason(f"LIMIT_{name}", f"{key or 'What has no name'} blocks ₹{amount:,.0f} of ₹{rooms.get(key, 0.0):,.0f}.")
+        for key, amount in amounts.items()
+        if amount > rooms.get(key, 0.0) + 1
+    ]
+
+
+def oversized(sized: Sized, limits: Limits) -> list[Reason]:
+    """Return the limits of a single strategy that this size goes beyond."""
+    found, amount = [], sized.proposal.margin * sized.sets
+    if sized.sets > limits.max_sets:
+        found.append(Reason("LIMIT_SETS", f"{sized.sets} sets of at most {limits.max_sets}."))
+    if amount > limits.per_strategy + 1:
+        found.append(Reason("LIMIT_PER_STRATEGY", f"It blocks ₹{amount:,.0f} of ₹{limits.per_strategy:,.0f}."))
+    return found

@@ -11,7 +11,10 @@ from market.rulebook import margin_rates
 
 @dataclass(frozen=True, slots=True)
 class MarginLeg:
-    """One leg as margin sees it; `quantity` in units, positive, `strike` in rupees (None for the share)."""
+    """One leg as margin sees it; `quantity` in units, positive; `option_type` None for the share.
+
+    `premium` is rupees per unit.
+    """
 
     side: Side
     option_type: OptionType | None
@@ -51,22 +54,29 @@ def margin_per_set(
     Raises
     ------
     InvalidInput
-        When spot or max_loss is not a positive finite number.
+        MARGIN_INPUT when spot, max_loss, a quantity or a premium is not a positive finite number.
 
     Notes
     -----
     Source: dhan.md section 13.8 (NSE Clearing SPAN price scan floors and exposure margin). The exchange nets
     scenarios across legs; this does not, so the truth is lower.
     """
-    if not 0 < spot < 1e9 or (max_loss is not None and not 0 <= max_loss < 1e15):
-        raise InvalidInput(Reason("MARGIN_INPUT", "Margin needs a positive spot and a finite maximum loss."))
+    _require_numbers(legs, spot, max_loss)
     rates = margin_rates("index" if is_index else "stock", as_of=as_of)
     shorts = sum(leg.quantity for leg in legs if leg.side is Side.SELL and leg.option_type)
     exposure = rates.exposure * spot * shorts
     if max_loss is not None:
         return max_loss + exposure
     paid = sum(leg.premium * leg.quantity for leg in legs if leg.side is Side.BUY)
-    return rates.price_scan_floor * spot * _uncovered(legs) + exposure + paid
+    # A loss without bound that no count of legs explains is scanned as if nothing covered any short.
+    return rates.price_scan_floor * spot * (_uncovered(legs) or shorts) + exposure + paid
+
+
+def _require_numbers(legs: Sequence[MarginLeg], spot: float, max_loss: float | None) -> None:
+    sound = 0 < spot < 1e9 and (max_loss is None or 0 <= max_loss < 1e15)
+    if not sound or not all(leg.quantity > 0 and 0 <= leg.premium < 1e9 for leg in legs):
+        sentence = "Margin needs a positive spot, a finite maximum loss and legs with quantity and premium."
+        raise InvalidInput(Reason("MARGIN_INPUT", sentence))
 
 
 def _uncovered(legs: Sequence[MarginLeg]) -> int:

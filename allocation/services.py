@@ -6,10 +6,21 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef
 
 from allocation.errors import RiskError
-from allocation.limits import HIGHEST_PRIORITY, Limits, Proposal, Sized, Used, Weight, allocate
+from allocation.limits import (
+    HIGHEST_PRIORITY,
+    Limits,
+    Proposal,
+    Sized,
+    Used,
+    Weight,
+    allocate,
+    exceeded,
+    excluded,
+    oversized,
+)
 from allocation.margin import MarginLeg, margin_per_set
 from allocation.models import Account, Allocation, AllocationRun, IndustryAllocation, SectorAllocation
 from market.calendar import IST
@@ -24,13 +35,15 @@ from strategies.services.marking import mark
 
 
 @transaction.atomic
-def allocate_portfolio(account: Account, *, as_of: datetime, min_score: float = 0.5) -> AllocationRun:
+def allocate_portfolio(account: Account, *, as_of: datetime, min_score: Decimal | float = 0.5) -> AllocationRun:
     """Propose sets and priorities for the newest generation; the same account and moment give the same run again."""
     Account.objects.select_for_update().get(pk=account.pk)
     existing = AllocationRun.objects.filter(account=account, as_of=as_of).first()
     if existing is not None:
         return existing
-    pending = _fresh(as_of).filter(total_score__gte=min_score)
+    if not 0 <= min_score <= 1:
+        raise RiskError(Reason("SCORE_RANGE", f"A score of {min_score} is outside 0-1.", "Scores go from 0 to 1."))
+    pending = list(_fresh(as_of).filter(total_score__gte=min_score).prefetch_related("legs"))
     proposals = _with_depth(pending, _proposals(pending, as_of), as_of)
     run = AllocationRun.objects.create(account=account, as_of=as_of, capital=account.capital, considered=len(proposals))
     sized = allocate(proposals, limits=limits_of(account), used=blocked_by(account, as_of))
@@ -54,33 +67,47 @@ def limits_of(account: Account) -> Limits:
     )
 
 
-def blocked_by(account: Account, as_of: datetime) -> Used:
-    """What marked, executing and open strategies block already."""
+def blocked_by(account: Account, as_of: datetime, *, before: AllocationRun | None = None) -> Used:
+    """What marked, executing and open strategies block already, or did when `before` was made.
+
+    Whoever marked them: only what another account's allocator took, and this one's did not, is left out.
+    """
+    taken = Allocation.objects.filter(strategy=OuterRef("pk"), marked=True)
     busy = OptionStrategy.objects.filter(execution_status__in=["marked", "executing", "executed"])
-    busy = busy.exclude(execution_detail="closed").filter(Q(allocations__run__account=account) | Q(allocations=None))
-    used = Used()
-    sets = dict(busy.values_list("pk", "sets"))
-    for proposal in _proposals(busy.distinct(), as_of):
-        used.take(proposal, sets[proposal.strategy_id])
+    busy = busy.exclude(execution_detail="closed")
+    busy = busy.filter(Exists(taken.filter(run__account=account)) | ~Exists(taken))
+    if before is not None:
+        busy = busy.filter(marked_at__lt=before.created_at).exclude(allocations__run=before)
+    rows = list(busy.prefetch_related("legs"))
+    used, sets = Used(), {row.pk: row.sets for row in rows}
+    for proposal in _proposals(rows, as_of):
+        used.take(proposal, sets.pop(proposal.strategy_id))
+    if sets:
+        sentence = f"Nobody can say what the marked or open strategies {sorted(sets)} block: no price, lot or legs."
+        raise RiskError(Reason("USED_UNKNOWN", sentence, "Unmark or close them first."))
     return used
 
 
 def violations(run: AllocationRun) -> list[Reason]:
-    """Every limit the run's allocations exceed, checked anew from its rows; an empty list is a valid run."""
-    limits, found = limits_of(run.account), []
-    rows = list(run.allocations.filter(sets__gt=0).select_related("strategy"))
-    total = sum(float(row.margin or 0) for row in rows)
-    if total > limits.deployable + 1:
-        found.append(Reason("LIMIT_CAPITAL", f"₹{total:,.0f} is allocated of ₹{limits.deployable:,.0f}."))
-    by_underlying: dict[str, float] = {}
-    for row in rows:
-        name = row.strategy.stock_name
-        by_underlying[name] = by_underlying.get(name, 0.0) + float(row.margin or 0)
-        if row.sets > limits.max_sets:
-            found.append(Reason("LIMIT_SETS", f"{row.strategy} has {row.sets} sets of at most {limits.max_sets}."))
-    over = {name: amount for name, amount in by_underlying.items() if amount > limits.per_underlying + 1}
-    found += [Reason("LIMIT_PER_UNDERLYING", f"{name} blocks ₹{amount:,.0f}.") for name, amount in over.items()]
-    return found
+    """Every limit the run exceeds, with what was open before it; margins are computed anew from the rows."""
+    limits, used = limits_of(run.account), blocked_by(run.account, run.as_of, before=run)
+    sets = dict(run.allocations.filter(sets__gt=0).order_by("-priority", "id").values_list("strategy_id", "sets"))
+    rows = OptionStrategy.objects.filter(pk__in=sets).prefetch_related("legs")
+    proposals = {proposal.strategy_id: proposal for proposal in _proposals(list(rows), run.as_of)}
+    found: list[Reason] = []
+    taken: set[str] = set()
+    for strategy_id, count in sets.items():
+        proposal = proposals[strategy_id]
+        used.take(proposal, count)
+        found += [_of(proposal, reason) for reason in oversized(Sized(proposal, count), limits)]
+        if reason := excluded(proposal, limits, taken):
+            found.append(_of(proposal, reason))
+        taken.add(proposal.underlying)
+    return found + exceeded(used, limits)
+
+
+def _of(proposal: Proposal, reason: Reason) -> Reason:
+    return Reason(reason.code, f"Strategy {proposal.strategy_id} on {proposal.underlying}: {reason.sentence}")
 
 
 def account_named(name: str) -> Account:
@@ -100,10 +127,11 @@ def _fresh(as_of: datetime) -> StrategyQuerySet:
     return OptionStrategy.objects.all().pending().known_by(as_of).filter(trade_date=day)
 
 
-def _proposals(strategies: Iterable[OptionStrategy], as_of: datetime) -> list[Proposal]:
-    rows = list(strategies.prefetch_related("legs")) if isinstance(strategies, StrategyQuerySet) else list(strategies)
+def _proposals(rows: Sequence[OptionStrategy], as_of: datetime) -> list[Proposal]:
+    """Proposals of the rows that say enough to size them: spot, lot and legs (one query, legs prefetched)."""
     facts = {fact.symbol: fact for fact in Underlying.objects.filter(symbol__in={row.stock_name for row in rows})}
-    return [_proposal(row, facts.get(row.stock_name), as_of) for row in rows if row.spot_price and row.lot_size]
+    complete = (row for row in rows if row.spot_price and row.lot_size and row.legs.all())
+    return [_proposal(row, facts.get(row.stock_name), as_of) for row in complete]
 
 
 def _proposal(row: OptionStrategy, fact: Underlying | None, as_of: datetime) -> Proposal:
@@ -127,12 +155,11 @@ def _proposal(row: OptionStrategy, fact: Underlying | None, as_of: datetime) -> 
     )
 
 
-def _with_depth(rows: StrategyQuerySet, proposals: Sequence[Proposal], as_of: datetime) -> list[Proposal]:
+def _with_depth(rows: Sequence[OptionStrategy], proposals: Sequence[Proposal], as_of: datetime) -> list[Proposal]:
     """How many sets every leg's touch can take; a share, or a leg nobody quotes, is taken as one set or none."""
     depths = touch_depths(sorted({proposal.underlying for proposal in proposals}), as_of=as_of)
     by_strategy = {
-        row.pk: min((_leg_depth(leg, row.lot_size or 0, depths) for leg in row.legs.all()), default=0)
-        for row in rows.prefetch_related("legs__strategy")
+        row.pk: min((_leg_depth(leg, row.lot_size or 0, depths) for leg in row.legs.all()), default=0) for row in rows
     }
     return [replace(proposal, depth=by_strategy[proposal.strategy_id]) for proposal in proposals]
 

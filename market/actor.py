@@ -9,14 +9,21 @@ from django.db import connection
 @contextmanager
 def acting(name: str) -> Iterator[None]:
     """Name the person or program for the changes made inside; without it the SQL role stands there."""
-    _name(name)
+    before = _name(name)
     try:
         yield
     finally:
         if connection.connection is not None and not connection.needs_rollback:
-            _name("")
+            _name(before)
 
 
-def _name(name: str) -> None:
+def _name(name: str) -> str:
+    """Set the name and return the one that stood there (one query)."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('optionsv4.actor', %s, false)", [name[:80]])
+        cursor.execute(
+            "WITH held AS MATERIALIZED (SELECT coalesce(current_setting('optionsv4.actor', true), '') AS name)"
+            " SELECT held.name, set_config('optionsv4.actor', %s, false) FROM held",
+            [name[:80]],
+        )
+        (before, _) = cursor.fetchone()
+    return str(before)

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from market.calendar import expiry_moment, years_to
+from market.calendar import IST, years_to
 from market.chain import Chain, ExpiryChain, Flags, Floats, OptionSide
 from market.contract import OptionType
 from market.errors import BadChain, OptionsError, Reason
@@ -85,6 +85,11 @@ def assemble(
     )
 
 
+def has_book(quotes: Iterable[CapturedQuote]) -> bool:
+    """Whether the source records bids and asks at all; if so, what has none has no market."""
+    return any(quote.bid is not None or quote.ask is not None for quote in quotes)
+
+
 def modelled_touch(last_price: float, tick_size: float) -> tuple[float, float]:
     """Bid and ask (rupees, on tick) around a last price, for sources that record no book."""
     half = MODELLED_HALF_SPREAD_RUPEES + MODELLED_HALF_SPREAD_SHARE * last_price
@@ -114,8 +119,9 @@ def _expiry(
     try:
         years = years_to(expiry, captured.taken_at, exchange=exchange)
         strikes = np.array(sorted({quote.strike for quote in quotes}))
-        calls = _side(quotes, OptionType.CALL, strikes, tick_size)
-        puts = _side(quotes, OptionType.PUT, strikes, tick_size)
+        modelled = not has_book(captured.quotes)
+        calls = _side(quotes, OptionType.CALL, strikes, tick_size, modelled=modelled)
+        puts = _side(quotes, OptionType.PUT, strikes, tick_size, modelled=modelled)
         forward = _forward(strikes, calls, puts, captured.spot)
         smile = _smile(strikes, calls, puts, forward, years)
     except OptionsError as error:
@@ -123,7 +129,7 @@ def _expiry(
     return ExpiryChain(
         expiry=expiry,
         years=years,
-        days_to_expiry=(expiry_moment(expiry, exchange=exchange).date() - captured.taken_at.date()).days,
+        days_to_expiry=(expiry - captured.taken_at.astimezone(IST).date()).days,
         strikes=strikes,
         calls=_gated(calls, strikes, smile, tick_size, is_call=True),
         puts=_gated(puts, strikes, smile, tick_size, is_call=False),
@@ -133,23 +139,24 @@ def _expiry(
     )
 
 
-def _side(quotes: Sequence[CapturedQuote], option_type: OptionType, strikes: Floats, tick_size: float) -> OptionSide:
+def _side(
+    quotes: Sequence[CapturedQuote], option_type: OptionType, strikes: Floats, tick_size: float, *, modelled: bool
+) -> OptionSide:
     """One side as arrays, with a modelled touch where the source has no book at all."""
     place = {strike: index for index, strike in enumerate(strikes.tolist())}
     columns = {field: np.full(strikes.size, np.nan) for field in _FIELDS}
-    has_book = any(quote.bid is not None or quote.ask is not None for quote in quotes)
     for quote in quotes:
         if quote.option_type is option_type:
             for field in _FIELDS:
                 value = getattr(quote, field)
                 columns[field][place[quote.strike]] = np.nan if value is None else value
-    if not has_book:
+    if modelled:
         columns["bid"], columns["ask"] = _modelled(columns["last_price"], columns["volume"], tick_size)
     return OptionSide(
         **columns,
         implied_volatility=np.full(strikes.size, np.nan),
         usable=_tradable(columns["bid"], columns["ask"], tick_size),
-        touch_modelled=not has_book,
+        touch_modelled=modelled,
     )
 
 
@@ -164,10 +171,10 @@ def _modelled(last_prices: Floats, volumes: Floats, tick_size: float) -> tuple[F
 
 
 def _tradable(bids: Floats, asks: Floats, tick_size: float) -> Flags:
-    """Both sides there, not crossed, and near enough to each other to be a market."""
+    """Both sides there and positive, not crossed, and near enough to each other to be a market."""
     spread = asks - bids
     widest = np.maximum(WIDEST_SPREAD_SHARE * (asks + bids) / 2, WIDEST_SPREAD_TICKS * tick_size)
-    result: Flags = np.isfinite(spread) & (spread >= 0) & (spread <= widest + 1e-9)
+    result: Flags = np.isfinite(spread) & (bids > 0) & (spread >= 0) & (spread <= widest + 1e-9)
     return result
 
 

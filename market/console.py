@@ -1,19 +1,24 @@
 """How every command speaks: tables and progress for people, raw JSON for programs, and four exit codes."""
 
 import getpass
+import math
+import os
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import date, datetime, time
+from decimal import Decimal, InvalidOperation
 from typing import IO, Any, ClassVar, cast
 
 import orjson
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from market.actor import acting
 from market.calendar import IST
@@ -21,6 +26,8 @@ from market.errors import OptionsError
 
 DONE, FAILED, USAGE, REFUSED = 0, 1, 2, 3
 MISSING = "–"
+FIRST_YEAR, LAST_YEAR = 1990, 2100  # of any moment worth asking about
+MOST_ROWS = 100_000
 
 
 class ConsoleCommand(BaseCommand):
@@ -47,7 +54,7 @@ class ConsoleCommand(BaseCommand):
         self.out = Console(file=cast(IO[str], self.stdout._out), emoji=False, width=_width(self.stdout))
         self.note = Console(stderr=True, quiet=self.as_json, emoji=False, width=_width(self.stderr))
         try:
-            with acting(f"cli:{getpass.getuser()}"):
+            with acting(f"cli:{person()}"):
                 code = self.run(**options)
         except OptionsError as refusal:
             self._refuse(refusal)
@@ -61,7 +68,8 @@ class ConsoleCommand(BaseCommand):
     def emit(self, data: Any, *tables: Table | str) -> None:
         """Print `data` as JSON when asked to, else the tables."""
         if self.as_json:
-            self.stdout.write(orjson.dumps(data, default=_plain, option=orjson.OPT_INDENT_2).decode())
+            options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
+            self.stdout.write(orjson.dumps(data, default=_plain, option=options).decode())
             return
         for table in tables:
             self.out.print(table)
@@ -85,7 +93,7 @@ class ConsoleCommand(BaseCommand):
             MofNCompleteColumn(),
             TimeRemainingColumn(elapsed_when_finished=True),
         )
-        with Progress(*columns, console=self.note, transient=False) as bar:
+        with Progress(*columns, console=self.note, disable=not self.note.is_terminal) as bar:
             task = bar.add_task(label, total=total)
             yield Advance(bar, task)
 
@@ -109,12 +117,46 @@ class Advance:
 def moment(text: str) -> datetime:
     """Read `2026-01-30`, `2026-01-30T15:29` or a full ISO stamp; IST without a zone, a bare day means its end."""
     try:
-        if len(text) == len("2026-01-30"):
-            return datetime.combine(date.fromisoformat(text), datetime.max.time().replace(microsecond=0), tzinfo=IST)
-        stamp = datetime.fromisoformat(text)
+        stamp = _end_of_day(text) or datetime.fromisoformat(text)
     except ValueError as error:
-        raise CommandError(f"'{text}' is not a moment; write 2026-01-30T15:29", returncode=USAGE) from error
+        raise ArgumentTypeError(f"'{text}' is not a moment; write 2026-01-30T15:29") from error
+    if not FIRST_YEAR <= stamp.year <= LAST_YEAR:
+        raise ArgumentTypeError(f"'{text}' is outside {FIRST_YEAR}-{LAST_YEAR}")
     return stamp if stamp.tzinfo else stamp.replace(tzinfo=IST)
+
+
+def _end_of_day(text: str) -> datetime | None:
+    try:
+        return datetime.combine(date.fromisoformat(text), time(23, 59, 59), tzinfo=IST)
+    except ValueError:
+        return None
+
+
+def share(text: str) -> Decimal:
+    """Read a number from 0 to 1."""
+    try:
+        value = Decimal(text)
+    except InvalidOperation as error:
+        raise ArgumentTypeError(f"'{text}' is not a number") from error
+    if not (value.is_finite() and 0 <= value <= 1):
+        raise ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
+def row_count(text: str) -> int:
+    """Read how many rows: a whole number from 1."""
+    value = int(text) if text.isdecimal() and len(text) < len(str(MOST_ROWS)) + 1 else 0
+    if not 1 <= value <= MOST_ROWS:
+        raise ArgumentTypeError(f"'{text}' is not a whole number from 1 to {MOST_ROWS}")
+    return value
+
+
+def person() -> str:
+    """Who runs this process: the login name, or the number of a user without one."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def now_or(as_of: datetime | None) -> datetime:
@@ -123,18 +165,25 @@ def now_or(as_of: datetime | None) -> datetime:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[str] = ()) -> Table:
-    """A rich table; columns named in `right` hold numbers; None shows as a dash, never as 0."""
-    result = Table(title=title, title_justify="left", header_style="bold")
+    """A rich table; columns named in `right` hold numbers; None shows as a dash, never as 0; cells hold no markup."""
+    result = Table(title=escape(title), title_justify="left", header_style="bold", min_width=len(title))
     for column in columns:
         result.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
-        result.add_row(*[MISSING if cell is None else str(cell) for cell in row])
+        result.add_row(*[_cell(cell) for cell in row])
     return result
+
+
+def _cell(value: Any) -> str | Text:
+    """Text is shown as it is; everything else is data, which may hold square brackets."""
+    if value is None:
+        return MISSING
+    return value if isinstance(value, Text) else escape(str(value))
 
 
 def rupees(amount: Decimal | float | None, *, places: int = 0) -> str:
     """₹ with Indian grouping: 12,34,567; a dash where there is no number."""
-    if amount is None:
+    if amount is None or math.isnan(amount):
         return MISSING
     text = f"{abs(amount):.{places}f}"
     whole, _, fraction = text.partition(".")
@@ -149,7 +198,7 @@ def rupees(amount: Decimal | float | None, *, places: int = 0) -> str:
 
 def percent(fraction: Decimal | float | None, *, places: int = 1) -> str:
     """A fraction as per cent."""
-    return MISSING if fraction is None else f"{100 * fraction:.{places}f} %"
+    return MISSING if fraction is None or math.isnan(fraction) else f"{100 * fraction:.{places}f} %"
 
 
 def ist(stamp: datetime | None) -> str:

@@ -4,6 +4,9 @@ from datetime import datetime
 from typing import Any
 
 from django.db import models
+from django.db.models.functions import Coalesce, TruncDate
+
+from market.calendar import IST
 
 
 class StrategyQuerySet(models.QuerySet[Any]):
@@ -26,9 +29,15 @@ class StrategyQuerySet(models.QuerySet[Any]):
         return self.filter(generated_on__lte=as_of)
 
     def latest_generation(self) -> "StrategyQuerySet":
-        """Strategies of the trade date that was generated last, by wall clock."""
-        newest = self.model._default_manager.order_by("-created_at", "-id").values("trade_date")[:1]
-        return self.filter(trade_date=models.Subquery(newest))
+        """Strategies of the trade date the generator last worked for, also where it found all of them known already.
+
+        Where no run kept anything, of the trade date of the row written last.
+        """
+        runs = self.model._meta.get_field("run").related_model._default_manager.filter(results__kept__gt=0)
+        day = TruncDate("as_of", tzinfo=IST)
+        worked = runs.order_by("-id").values(day=day)[:1]
+        written = self.model._default_manager.order_by("-created_at", "-id").values("trade_date")[:1]
+        return self.filter(trade_date=Coalesce(models.Subquery(worked), models.Subquery(written)))
 
     def open(self) -> "StrategyQuerySet":
         """Filled and not yet closed."""

@@ -29,18 +29,20 @@ def capture_chains(
 
 
 def record_underlyings(facts: Sequence[UnderlyingFact]) -> int:
-    """Store what a source knows of its underlyings that the master does not: industry, sector, market value."""
+    """Store what a source knows of its underlyings that the master does not; what it does not know stays as it is."""
+    held = {row.symbol: row for row in Underlying.objects.filter(symbol__in=[fact.symbol for fact in facts])}
     rows = [
         Underlying(
             symbol=fact.symbol,
-            name=fact.name,
+            name=fact.name or known.name,
             kind=fact.kind,
             exchange=fact.exchange,
-            industry=fact.industry,
-            sector=fact.sector,
-            market_cap=None if fact.market_cap is None else round(fact.market_cap),
+            industry=fact.industry or known.industry,
+            sector=fact.sector or known.sector,
+            market_cap=known.market_cap if fact.market_cap is None else round(fact.market_cap),
         )
         for fact in facts
+        for known in [held.get(fact.symbol, Underlying())]
     ]
     told = ["name", "kind", "exchange", "industry", "sector", "market_cap", "updated_at"]
     Underlying.objects.bulk_create(rows, update_conflicts=True, unique_fields=["symbol"], update_fields=told)

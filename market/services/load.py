@@ -1,17 +1,19 @@
 """Stored chains, made ready to calculate on with the master's lots and ticks."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
 
-from market.assembly import MODELLED_DEPTH_LOTS, assemble
+from django.db.models import Count, F, OuterRef, Subquery
+from django.db.models.functions import Coalesce
+
+from market.assembly import MODELLED_DEPTH_LOTS, assemble, has_book
 from market.calendar import IST
 from market.chain import Chain
 from market.contract import Contract, Side
 from market.errors import OptionsError, Reason, StaleQuote, UnknownInstrument
-from market.models import Instrument
+from market.models import Instrument, Underlying
 from market.ports import CapturedChain
 from market.services.chains import latest_chains
 
@@ -41,19 +43,22 @@ def load_chains(symbols: Sequence[str], *, as_of: datetime) -> dict[str, Chain |
 
 
 def listings(symbols: Sequence[str]) -> dict[str, Listing]:
-    """Lots, ticks and exchange of the active option contracts of these underlyings.
+    """Lots, ticks and exchange of the active option contracts of these underlyings, on their own exchange.
 
-    Contracts adjusted for corporate actions carry odd lots; an expiry's lot is that of most of its contracts.
+    Contracts adjusted for corporate actions carry odd lots; an expiry's lot is that of most of its contracts. The
+    BSE lists options on NSE's shares too, with other expiries and lots.
     """
+    home = Underlying.objects.filter(symbol=OuterRef("underlying")).values("exchange")
     rows = (
         Instrument.objects.active()
         .options()
-        .filter(underlying__in=symbols)
+        .filter(underlying__in=symbols, exchange=Coalesce(Subquery(home), F("exchange")))
         .values_list("underlying", "expiry", "lot_size", "tick_paise", "exchange")
+        .annotate(contracts=Count("pk"))
+        .order_by("contracts", "underlying", "expiry", "lot_size", "tick_paise", "exchange")
     )
-    counts = Counter(rows.iterator())
     found: dict[str, Listing] = {}
-    for (underlying, expiry, lot_size, tick_paise, exchange), _ in sorted(counts.items(), key=lambda item: item[1]):
+    for underlying, expiry, lot_size, tick_paise, exchange, _ in rows:
         listing = found.setdefault(underlying, Listing())
         if expiry is not None:
             listing.lot_sizes[expiry] = lot_size
@@ -88,13 +93,13 @@ def touch_depths(symbols: Sequence[str], *, as_of: datetime) -> dict[tuple[Contr
     listed = listings(symbols)
     depths: dict[tuple[Contract, Side], int] = {}
     for symbol, captured in latest_chains(symbols, as_of=as_of).items():
-        has_book = any(quote.bid is not None or quote.ask is not None for quote in captured.quotes)
+        booked = has_book(captured.quotes)
         for quote in captured.quotes:
             contract = Contract(symbol, quote.expiry, quote.strike, quote.option_type)
             lot = listed[symbol].lot_sizes.get(quote.expiry) if symbol in listed else None
             modelled = MODELLED_DEPTH_LOTS * lot if lot and quote.last_price and quote.volume != 0 else None
             for side, seen in ((Side.BUY, quote.ask_quantity), (Side.SELL, quote.bid_quantity)):
-                units = seen if has_book else modelled
+                units = seen if booked else modelled
                 if units is not None:
                     depths[contract, side] = units
     return depths

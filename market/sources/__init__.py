@@ -6,12 +6,17 @@ from typing import cast
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from market.errors import MarketError, Reason
 from market.ports import MarketSource
 
 
 def build_source(name: str | None = None) -> MarketSource:
     """The source called `name`, by default the one MARKET_SOURCE names; one per process."""
-    return _built(name or settings.MARKET_SOURCE)
+    wanted = name or settings.MARKET_SOURCE
+    if wanted not in settings.MARKET_SOURCES:
+        known = ", ".join(sorted(settings.MARKET_SOURCES))
+        raise MarketError(Reason("UNKNOWN_SOURCE", f"There is no market source {wanted!r}.", f"Known: {known}."))
+    return _built(wanted)
 
 
 @cache

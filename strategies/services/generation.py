@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from market.calendar import IST
 from market.chain import Chain
-from market.errors import MarketError, OptionsError, Reason
+from market.errors import MarketError, OptionsError, Reason, UnknownInstrument
 from market.models import ChainSnapshot, Underlying
+from market.readers.rows import is_symbol
 from market.rulebook.charges import ChargeRates, option_charge_rates
 from market.services.instruments import current_master
 from market.services.load import load_chain
@@ -31,7 +32,7 @@ def start_run(
 ) -> GenerationRun:
     """Write a run with one pending work order per symbol; the rows are the queue."""
     current_master()
-    chosen = list(symbols) if symbols else generatable(as_of)
+    chosen = generatable(as_of) if symbols is None else [_checked(symbol) for symbol in dict.fromkeys(symbols)]
     if not chosen:
         raise MarketError(
             Reason(
@@ -42,15 +43,21 @@ def start_run(
         )
     with transaction.atomic():
         run = GenerationRun.objects.create(as_of=as_of, risk=risk)
-        SymbolResult.objects.bulk_create(SymbolResult(run=run, symbol=symbol) for symbol in dict.fromkeys(chosen))
+        SymbolResult.objects.bulk_create(SymbolResult(run=run, symbol=symbol) for symbol in chosen)
     return run
 
 
 def generatable(as_of: datetime) -> list[str]:
     """Symbols with a chain of that day not later than `as_of`."""
     day = as_of.astimezone(IST).date()
-    rows = ChainSnapshot.objects.all().on(day, as_of).values_list("symbol", flat=True)
-    return sorted(set(rows))
+    rows = ChainSnapshot.objects.all().on(day, as_of).order_by("symbol").values_list("symbol", flat=True)
+    return list(rows.distinct())
+
+
+def _checked(symbol: str) -> str:
+    if not is_symbol(symbol):
+        raise UnknownInstrument(Reason("BAD_SYMBOL", f"{symbol[:60]!r} is not a symbol.", "Write it as NSE does."))
+    return symbol
 
 
 def generate(run: GenerationRun, *, progress: Callable[[int], None] = lambda done: None) -> GenerationRun:
@@ -64,13 +71,17 @@ def generate(run: GenerationRun, *, progress: Callable[[int], None] = lambda don
 def finish_run(run: GenerationRun) -> GenerationRun:
     """Stamp the end once no work order is open."""
     if run.finished_at is None and not run.results.filter(status__in=["pending", "working"]).exists():
-        run.finished_at = timezone.now()
-        run.save(update_fields=["finished_at"])
+        GenerationRun.objects.filter(pk=run.pk, finished_at=None).update(finished_at=timezone.now())
+        run.refresh_from_db(fields=["finished_at"])
     return run
 
 
+@transaction.atomic
 def generate_result(result_id: int) -> None:
-    """Do one work order; safe to call twice: the second caller finds it claimed."""
+    """Do one work order; safe to call twice: the second caller waits for the first, then finds it claimed.
+
+    Claim and outcome are one transaction: a worker that dies in between leaves the order pending, not lost.
+    """
     if not SymbolResult.objects.all().claim(result_id):
         return
     result = SymbolResult.objects.select_related("run").get(pk=result_id)
@@ -79,13 +90,14 @@ def generate_result(result_id: int) -> None:
         _generate_symbol(result)
     except OptionsError as error:
         _fail(result, error.reason)
-    except Exception:  # noqa: BLE001 - the outermost loop: one symbol's bug must not stop the other 200
+    except Exception:  # the outermost loop: one symbol's bug must not stop the other 200
         logger.exception("generation of %s failed", result.symbol)
         _fail(result, Reason("INTERNAL_ERROR", "An unexpected error; see the log.", "Report it with the log."))
     result.seconds = time.monotonic() - started
     result.save()
 
 
+@transaction.atomic  # a savepoint: a broken statement inside must not take the outcome with it
 def _generate_symbol(result: SymbolResult) -> None:
     run = result.run
     chain = load_chain(result.symbol, as_of=run.as_of)
@@ -96,7 +108,7 @@ def _generate_symbol(result: SymbolResult) -> None:
         code = most_frequent(found.refusals)
         raise StrategyError(Reason(code, f"No structure on {result.symbol} may be recommended; most often: {code}."))
     stored = store_recommendations(found.recommendations, run=run)
-    result.kept, result.status = len(stored), SymbolResult.Status.DONE
+    result.kept, result.status = len(set(stored)), SymbolResult.Status.DONE
     logger.info("generated %s: %d of %d candidates kept", result.symbol, result.kept, result.candidates)
 
 

@@ -14,6 +14,8 @@ from strategies.querysets import StrategyQuerySet
 
 PEOPLE_HIGHEST = 10  # the documents' scale; the allocator may go to the column's 100
 DEFAULT_PRIORITY = 5
+MOST_AT_ONCE = 1_000
+EXPIRED = "expired"
 
 
 @dataclass
@@ -47,22 +49,30 @@ def mark(
 
 def unmark(strategy_ids: Sequence[int]) -> MarkReport:
     """Take marked strategies out of the queue again; claimed ones are refused."""
-    changes = {"execution_status": ExecutionStatus.PENDING, "marked_for_execution": False, "execution_priority": 0}
+    changes = {
+        "execution_status": ExecutionStatus.PENDING,
+        "marked_for_execution": False,
+        "execution_priority": 0,
+        "sets": 1,  # the allocator's size belongs to the mark that is taken back
+    }
     return _change(strategy_ids, ExecutionStatus.MARKED, changes)
 
 
 def mark_top(*, count: int, min_score: Decimal | float = 0, priority: int = DEFAULT_PRIORITY) -> MarkReport:
     """Mark the best pending strategies of the newest generation."""
-    if count < 1:
-        raise NotMarkable(Reason("COUNT_RANGE", f"Cannot mark {count} strategies.", "Ask for one or more."))
-    best = reviewable(min_score=min_score)[:count]
-    return mark([strategy.pk for strategy in best], priority=priority, notes="Top of the ranking")
+    if not 1 <= count <= MOST_AT_ONCE:
+        remedy = f"Ask for 1 to {MOST_AT_ONCE}."
+        raise NotMarkable(Reason("COUNT_RANGE", f"Cannot mark {count} strategies at once.", remedy))
+    best = reviewable(min_score=min_score).values_list("pk", flat=True)[:count]
+    return mark(list(best), priority=priority, notes="Top of the ranking")
 
 
 def reviewable(
     *, symbol: str | None = None, min_score: Decimal | float = 0, every_day: bool = False
 ) -> StrategyQuerySet:
     """Pending strategies, best first: those of the newest generation unless `every_day`."""
+    if not 0 <= min_score <= 1:
+        raise NotMarkable(Reason("SCORE_RANGE", f"A score of {min_score} is outside 0-1.", "Scores go from 0 to 1."))
     rows = OptionStrategy.objects.all().pending().filter(total_score__gte=min_score)
     rows = rows.filter(_has_legs()) if every_day else rows.latest_generation().filter(_has_legs())
     return (rows.filter(stock_name=symbol) if symbol else rows).order_by("-total_score", "id")
@@ -70,14 +80,22 @@ def reviewable(
 
 @transaction.atomic
 def _change(strategy_ids: Sequence[int], old: ExecutionStatus, changes: dict[str, object]) -> MarkReport:
-    report = MarkReport()
-    for strategy_id in dict.fromkeys(strategy_ids):
+    report, wanted = MarkReport(), list(dict.fromkeys(strategy_ids))
+    _lock(wanted)
+    for strategy_id in wanted:
         rows = OptionStrategy.objects.filter(_has_legs(), pk=strategy_id, execution_status=old)
+        rows = rows.exclude(execution_detail=EXPIRED)
         if rows.update(**changes) == 1:
             report.done.append(strategy_id)
         else:
             report.refused[strategy_id] = _why_not(strategy_id, old)
     return report
+
+
+def _lock(strategy_ids: Sequence[int]) -> None:
+    """One order for everyone: two people marking the same rows wait for each other instead of deadlocking."""
+    rows = OptionStrategy.objects.filter(pk__in=strategy_ids).order_by("pk").select_for_update()
+    list(rows.values_list("pk", flat=True))
 
 
 def _has_legs() -> Exists:
@@ -88,10 +106,13 @@ def _why_not(strategy_id: int, needed: ExecutionStatus) -> Reason:
     strategy = OptionStrategy.objects.filter(pk=strategy_id).first()
     if strategy is None:
         return Reason("UNKNOWN_STRATEGY", f"There is no strategy {strategy_id}.", "See mark_for_execution list.")
+    if strategy.execution_detail == EXPIRED:
+        return Reason("EXPIRED", f"Strategy {strategy_id} has expired.", "Choose one of the newest generation.")
     if strategy.execution_status == needed:
         return Reason("NO_LEGS", f"Strategy {strategy_id} has no legs to trade.", "Generate it again.")
     if strategy.execution_status == ExecutionStatus.FAILED:
-        return Reason("NOT_PENDING", f"Strategy {strategy_id} has failed.", "A failed strategy is generated anew.")
+        sentence = f"Strategy {strategy_id} has failed."
+        return Reason("NOT_PENDING", sentence, "The next day's generation may propose it again.")
     return Reason(
         "NOT_PENDING" if needed == ExecutionStatus.PENDING else "NOT_MARKED",
         f"Strategy {strategy_id} is {strategy.execution_status}, not {needed}.",

@@ -20,6 +20,7 @@ from strategies.models import (
 from strategies.recommend import Recommendation
 
 SHARPE_BOUND = 99_999.0
+REWARD_BOUND = 9_999_999.0  # a loss of a paisa makes any reward look endless
 
 
 @transaction.atomic
@@ -34,7 +35,10 @@ def store_recommendations(recommendations: Sequence[Recommendation], *, run: Gen
     keys = [content_key(each.candidate) for each in recommendations]
     known = OptionStrategy.objects.filter(trade_date=day, content_hash__in=keys)
     ids = dict(known.values_list("content_hash", "pk"))
-    fresh = {key: each for key, each in zip(keys, recommendations, strict=True) if key not in ids}
+    fresh: dict[str, Recommendation] = {}
+    for key, each in zip(keys, recommendations, strict=True):
+        if key not in ids:
+            fresh.setdefault(key, each)  # the same content twice in one list: the better one comes first
     rows = OptionStrategy.objects.bulk_create(_strategy(each, key, run) for key, each in fresh.items())
     _store_details(list(zip(rows, fresh.values(), strict=True)))
     ids |= {row.content_hash: row.pk for row in rows}
@@ -94,7 +98,6 @@ def _leg(row: OptionStrategy, leg: BuiltLeg) -> StrategyLeg:
 
 def _parameters(row: OptionStrategy, each: Recommendation) -> StrategyParameters:
     evaluation, candidate = each.evaluation, each.candidate
-    bounded = max(-SHARPE_BOUND, min(SHARPE_BOUND, evaluation.sharpe))
     reward = evaluation.risk_reward
     return StrategyParameters(
         strategy=row,
@@ -102,9 +105,9 @@ def _parameters(row: OptionStrategy, each: Recommendation) -> StrategyParameters
         profit_ranges=[[_open(low), _open(high)] for low, high in evaluation.profit_ranges],
         expected_value=_money(evaluation.expected_value, candidate),
         expected_value_gross=_money(evaluation.expected_value_gross, candidate),
-        sharpe_ratio=to_decimal(bounded, places=6),
+        sharpe_ratio=_capped(evaluation.sharpe, SHARPE_BOUND),
         days_to_expiry=evaluation.days_to_expiry,
-        risk_reward=None if math.isinf(reward) else to_decimal(reward, places=6),
+        risk_reward=None if math.isinf(reward) else _capped(reward, REWARD_BOUND),
         charges=_money(evaluation.charges, candidate),
         **{f"net_{name}": to_decimal(getattr(evaluation, f"net_{name}"), places=8) for name in _NET},
     )
@@ -131,6 +134,11 @@ def _exits(row: OptionStrategy, each: Recommendation) -> StrategyExitLevels:
 def _money(per_unit: float, candidate: Candidate) -> Decimal | None:
     """Rupees per set; None where there is no bound."""
     return None if math.isinf(per_unit) else to_decimal(per_unit * candidate.lot_size, places=2)
+
+
+def _capped(ratio: float, bound: float) -> Decimal:
+    """A ratio inside its column; NaN passes through to be refused."""
+    return to_decimal(ratio if math.isnan(ratio) else max(-bound, min(bound, ratio)), places=6)
 
 
 def _open(price: float) -> float | None:

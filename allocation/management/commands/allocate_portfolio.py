@@ -6,7 +6,7 @@ from django.core.management.base import CommandParser
 
 from allocation.models import AllocationRun
 from allocation.services import account_named, allocate_portfolio
-from market.console import ConsoleCommand, now_or, rupees, table
+from market.console import ConsoleCommand, now_or, rupees, share, table
 
 
 class Command(ConsoleCommand):
@@ -17,7 +17,7 @@ class Command(ConsoleCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Which account, and how good a strategy must be."""
         parser.add_argument("--account", default="paper")
-        parser.add_argument("--min-score", type=float, default=0.5)
+        parser.add_argument("--min-score", type=share, default=0.5, metavar="0-1")
 
     def run(self, **options: Any) -> None:
         """Allocate and show the proposal."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.management.base import CommandParser
+from rich.markup import escape
 
 from allocation.models import AllocationRun
 from allocation.services import account_named, violations
@@ -26,7 +27,7 @@ class Command(ConsoleCommand):
             self.emit({"run": None, "violations": []}, "There is no allocation yet. Run allocate_portfolio first.")
             return FAILED
         found = violations(run)
-        lines = [f"[red]{reason.sentence}[/red] \\[{reason.code}]" for reason in found]
+        lines = [f"[red]{escape(reason.sentence)}[/red] \\[{reason.code}]" for reason in found]
         verdict = f"Allocation {run.pk} keeps every limit." if not found else f"Allocation {run.pk} breaks limits:"
         self.emit({"run": run.pk, "violations": [reason.code for reason in found]}, verdict, *lines)
         return FAILED if found else None

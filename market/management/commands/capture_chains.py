@@ -17,7 +17,7 @@ class Command(ConsoleCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Which symbols, from where."""
         parser.add_argument("--symbol", action="append", help="only these; may be repeated")
-        parser.add_argument("--source", default=None, help="simulated, recorded or dhan; default MARKET_SOURCE")
+        parser.add_argument("--source", default=None, help="which market; default MARKET_SOURCE")
 
     def run(self, **options: Any) -> int | None:
         """Capture and report; exit code 1 when nothing could be stored."""
@@ -33,4 +33,4 @@ class Command(ConsoleCommand):
         shown = [table("Not captured", ("Symbol", "Reason", "Why"), rows)] if rows else []
         data = {"stored": stored, "refused": {symbol: reason.code for symbol, reason in refused.items()}}
         self.emit(data, f"{stored} of {len(outcome)} chains stored from the {source.name} market.", *shown)
-        return FAILED if outcome and not stored else None
+        return None if stored else FAILED

@@ -23,6 +23,9 @@ class Command(ConsoleCommand):
         parser.add_argument("--symbol", action="append", help="only these; may be repeated")
         parser.add_argument("--risk", choices=RISKS, default="moderate")
         parser.add_argument("--celery", action="store_true", help="let the workers do it, one task per symbol")
+        parser.add_argument(
+            "--patience", type=float, default=10.0, metavar="SECONDS", help="without a sign of them, do it here"
+        )
 
     def run(self, **options: Any) -> int | None:
         """Generate with progress; exit code 1 when no symbol succeeded."""
@@ -31,16 +34,21 @@ class Command(ConsoleCommand):
         with self.progress("Generating", run.results.count()) as advance:
             if options["celery"]:
                 ring(run)
-                self._watch(run, advance)
+                self._watch(run, advance, options["patience"])
             else:
                 generate(run, progress=advance)
         self._close(finish_run(run), time.monotonic() - started)
         return None if run.results.filter(status="done").exists() else FAILED
 
-    def _watch(self, run: GenerationRun, advance: Any) -> None:
-        total = run.results.count()
+    def _watch(self, run: GenerationRun, advance: Any, patience: float) -> None:
+        """Follow the workers; where none answers, do the rest here: the rows are the queue, not the messages."""
+        total, seen, since = run.results.count(), -1, time.monotonic()
         while (left := run.results.filter(status__in=["pending", "working"]).count()) > 0:
             advance(total - left)
+            if left != seen:
+                seen, since = left, time.monotonic()
+            elif time.monotonic() - since > patience:
+                generate(run)
             time.sleep(0.2)
         advance(total)
 

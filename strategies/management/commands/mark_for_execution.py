@@ -1,16 +1,19 @@
 """`mark_for_execution list|mark|bulk|top|show|unmark`: choose what may be traded."""
 
+import argparse
 from typing import Any
 
 from django.core.management.base import CommandParser
 from django.db.models import QuerySet
+from rich.markup import escape
 
-from market.console import FAILED, ConsoleCommand, percent, rupees, table
+from market.console import FAILED, ConsoleCommand, percent, row_count, rupees, share, table
 from strategies.models import OptionStrategy
 from strategies.services.marking import DEFAULT_PRIORITY, MarkReport, mark, mark_top, reviewable, unmark
 
 REVIEW = ("ID", "Stock", "Strategy", "Score", "POP", "Max profit", "Max loss", "Conviction", "Outlook", "Generated")
-NUMBERS = ("ID", "Score", "POP", "Max profit", "Max loss", "Priority")
+QUEUE = (*REVIEW, "Priority", "Sets", "Notes")
+NUMBERS = ("ID", "Score", "POP", "Max profit", "Max loss", "Priority", "Sets")
 
 
 class Command(ConsoleCommand):
@@ -24,8 +27,8 @@ class Command(ConsoleCommand):
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="list|mark|bulk|top|show|unmark")
         listing = verbs.add_parser("list", help="pending strategies, best first")
         listing.add_argument("--symbol")
-        listing.add_argument("--min-score", type=float, default=0.0)
-        listing.add_argument("--limit", type=int, default=50)
+        listing.add_argument("--min-score", type=share, default=0, metavar="0-1")
+        listing.add_argument("--limit", type=row_count, default=50)
         listing.add_argument("--every-day", action="store_true", help="not only the newest generation")
         one = verbs.add_parser("mark", help="mark one strategy")
         one.add_argument("ids", type=int, nargs=1, metavar="strategy_id")
@@ -33,14 +36,16 @@ class Command(ConsoleCommand):
         many.add_argument("ids", type=int, nargs="+", metavar="strategy_id")
         top = verbs.add_parser("top", help="mark the best of the newest generation")
         top.add_argument("--count", type=int, default=5)
-        top.add_argument("--min-score", type=float, default=0.0)
+        top.add_argument("--min-score", type=share, default=0, metavar="0-1")
         for verb in (one, many, top):
             verb.add_argument("--priority", type=int, default=DEFAULT_PRIORITY, help="1-10, 10 is executed first")
         for verb in (one, many):
             verb.add_argument("--notes", default="")
-        verbs.add_parser("show", help="what is marked, in order of execution")
+        show = verbs.add_parser("show", help="what is marked, in order of execution")
         out = verbs.add_parser("unmark", help="take strategies out of the queue")
         out.add_argument("ids", type=int, nargs="+", metavar="strategy_id")
+        for verb in (listing, one, many, top, show, out):  # people write it after the verb as well
+            verb.add_argument("--json", action="store_true", dest="as_json", default=argparse.SUPPRESS)
 
     def run(self, **options: Any) -> int | None:
         """Hand over to the verb."""
@@ -55,10 +60,10 @@ class Command(ConsoleCommand):
 
     def _list(self, options: dict[str, Any]) -> None:
         rows = reviewable(symbol=options["symbol"], min_score=options["min_score"], every_day=options["every_day"])
-        self._strategies("Pending strategies", rows[: options["limit"]])
+        self._strategies("Pending strategies", rows[: options["limit"]], REVIEW)
 
     def _show(self, options: dict[str, Any]) -> None:
-        self._strategies("Marked for execution, in order", OptionStrategy.objects.all().queued())
+        self._strategies("Marked for execution, in order", OptionStrategy.objects.all().queued(), QUEUE)
 
     def _mark(self, options: dict[str, Any]) -> int | None:
         return self._report("Marked", mark(options["ids"], priority=options["priority"], notes=options["notes"]))
@@ -70,19 +75,20 @@ class Command(ConsoleCommand):
     def _unmark(self, options: dict[str, Any]) -> int | None:
         return self._report("Unmarked", unmark(options["ids"]))
 
-    def _strategies(self, title: str, rows: QuerySet[OptionStrategy]) -> None:
-        columns = (*REVIEW, "Priority") if "order" in title else REVIEW
-        cells = [(*_cells(row), row.execution_priority)[: len(columns)] for row in rows]
+    def _strategies(self, title: str, rows: QuerySet[OptionStrategy], columns: tuple[str, ...]) -> None:
+        cells = [_cells(row)[: len(columns)] for row in rows]
         self.emit([_plain(row) for row in rows], table(f"{title}: {len(cells)}", columns, cells, right=NUMBERS))
 
     def _report(self, verb: str, report: MarkReport) -> int | None:
         refused = {pk: {"code": r.code, "sentence": r.sentence, "remedy": r.remedy} for pk, r in report.refused.items()}
         rows = OptionStrategy.objects.filter(pk__in=report.done).order_by("-execution_priority", "-total_score", "id")
-        cells = [(*_cells(row), row.execution_priority) for row in rows]
-        lines = [f"[red]{why.sentence} {why.remedy}[/red] \\[{why.code}]" for why in report.refused.values()]
+        cells = [_cells(row) for row in rows]
+        lines = [
+            f"[red]{escape(f'{why.sentence} {why.remedy}')}[/red] \\[{why.code}]" for why in report.refused.values()
+        ]
         if not (cells or lines):
             lines = ["Nothing fits: no pending strategy of the newest generation reaches that score."]
-        shown = [table(f"{verb}: {len(cells)}", (*REVIEW, "Priority"), cells, right=NUMBERS)] if cells else []
+        shown = [table(f"{verb}: {len(cells)}", QUEUE, cells, right=NUMBERS)] if cells else []
         self.emit({verb.lower(): report.done, "refused": {str(pk): r for pk, r in refused.items()}}, *shown, *lines)
         return FAILED if report.refused or not report.done else None
 
@@ -99,12 +105,15 @@ def _cells(row: OptionStrategy) -> tuple[Any, ...]:
         row.conviction_level,
         row.market_outlook,
         f"{row.trade_date:%Y-%m-%d}",
+        row.execution_priority,
+        row.sets,
+        row.execution_notes,
     )
 
 
 def _plain(row: OptionStrategy) -> dict[str, Any]:
     names = (
         "id stock_name strategy_name strategy_type total_score probability_of_profit expected_profit max_loss "
-        "conviction_level market_outlook execution_status execution_priority execution_notes trade_date"
+        "conviction_level market_outlook execution_status execution_priority execution_notes sets trade_date"
     )
     return {name: getattr(row, name) for name in names.split()}

@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from market.calendar import IST
-from market.errors import BadMaster, MarketError, UnknownInstrument
+from market.errors import BadMaster, InvalidInput, MarketError, UnknownInstrument
 from market.models import ChainSnapshot, FileImport, OptionQuote
 from market.rulebook.charges import option_charge_rates
 from market.services.chains import store_chain
@@ -122,9 +122,10 @@ def test_nan_is_never_stored(infy, part):
     broken = replace(second.evaluation)
     object.__setattr__(broken, part, float("nan"))
 
-    with pytest.raises(Exception, match="not_finite"):
+    with pytest.raises(InvalidInput) as refusal:
         store_recommendations([first, replace(second, evaluation=broken)], run=GenerationRunFactory(as_of=AS_OF))
 
+    assert refusal.value.reason.code == "NOT_FINITE"
     assert OptionStrategy.objects.count() == StrategyLeg.objects.count() == StrategyParameters.objects.count() == 0
 
 
@@ -209,10 +210,16 @@ def test_a_symbol_without_any_recommendation_ends_with_the_most_frequent_reason(
     assert most_frequent({}) == "NO_STRUCTURES"
 
 
-def test_an_unexpected_error_leaves_the_order_failed_although_a_statement_broke(infy):
-    """A row that the database refuses breaks the transaction in which the symbol is stored."""
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "ALTER TABLE strategy_exit_levels ADD CONSTRAINT planted CHECK (time_exit_dte < 0)",  # breaks storing
+        "ALTER TABLE option_chain_data RENAME COLUMN ltp TO planted",  # breaks reading
+    ],
+)
+def test_an_unexpected_error_leaves_the_order_failed_although_a_statement_broke(infy, planted):
     with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE strategy_exit_levels ADD CONSTRAINT planted CHECK (time_exit_dte < 0)")
+        cursor.execute(planted)
     run = start_run(as_of=AS_OF)
 
     generate(run)
@@ -348,7 +355,7 @@ def test_one_symbol_costs_the_same_queries_whatever_its_chain_and_catalogue_hold
     assert OptionQuote.objects.count() > 100
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_two_runs_of_one_symbol_at_once_store_it_once(chains):
     list_chain(chains["INFY"], lot_size=400)
     store_chain(chains["INFY"])
@@ -373,7 +380,7 @@ def test_two_runs_of_one_symbol_at_once_store_it_once(chains):
     assert OptionStrategy.objects.values("content_hash").distinct().count() == OptionStrategy.objects.count()
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_an_order_whose_worker_died_is_pending_again(chains):
     list_chain(chains["INFY"], lot_size=400)
     store_chain(chains["INFY"])
@@ -394,7 +401,7 @@ def test_an_order_whose_worker_died_is_pending_again(chains):
     assert run.results.get().status == "done"
 
 
-# --- which generation people review ----------------------------------------------------------------------------------
+# --- which generation people review -------------------------------------------------------------------------------
 
 
 def test_the_newest_generation_is_the_day_the_generator_last_worked_for(infy):
@@ -431,7 +438,7 @@ def test_without_a_run_the_row_written_last_names_the_day():
     assert list(reviewable().values_list("stock_name", flat=True)) == ["NEW"]
 
 
-# --- the command -----------------------------------------------------------------------------------------------------
+# --- the command --------------------------------------------------------------------------------------------------
 
 
 def run_command(*arguments):

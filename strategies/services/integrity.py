@@ -1,0 +1,122 @@
+"""What is stored and how completely: a value that must be there and is not is a fault, not a gap."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from types import MappingProxyType
+from typing import Any
+
+from django.db.models import Count, Exists, Model, OuterRef, Q, QuerySet, Sum
+
+from strategies.models import OptionStrategy, StrategyExitLevels, StrategyLeg, StrategyParameters
+
+# NULL is an answer here: unlimited, no history, nothing known of a share's open interest, not done yet.
+MAY_BE_EMPTY: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "strategies": frozenset(
+            [
+                "run_id",
+                "execution_detail",
+                "execution_notes",
+                "marked_at",
+                "approved_hash",
+                "executed_at",
+                "content_hash",
+            ]
+        ),
+        "strategy_details": frozenset(["implied_volatility", "open_interest"]),
+        "strategy_parameters": frozenset(["iv_percentile", "risk_reward"]),
+        "strategy_exit_levels": frozenset[str](),
+    }
+)
+# Empty only together with the flag or the leg that says why.
+EXCUSED: Mapping[tuple[str, str], Q] = MappingProxyType(
+    {
+        ("strategies", "expected_profit"): Q(unlimited_profit=True),
+        ("strategies", "max_loss"): Q(unlimited_loss=True),
+        ("strategy_details", "option_type"): Q(strike__isnull=True),
+        ("strategy_details", "strike_price"): Q(option_type__isnull=True),
+        ("strategy_details", "expiry_date"): Q(option_type__isnull=True),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """How many rows of a table have a value in one column; `missing` counts only values that must be there."""
+
+    table: str
+    column: str
+    rows: int
+    filled: int
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredData:
+    """The populations, sums over the strategies, and faults: how many strategies lack a part or a value."""
+
+    populations: list[Population]
+    sums: dict[str, Any] = field(default_factory=dict)
+    faults: dict[str, int] = field(default_factory=dict)
+
+
+def stored_data(*, day: date | None = None) -> StoredData:
+    """Count what is stored, of one trade date or of all (six queries)."""
+    strategies = OptionStrategy.objects.filter(trade_date=day) if day else OptionStrategy.objects.all()
+    parts: list[type[Model]] = [StrategyLeg, StrategyParameters, StrategyExitLevels]
+    populations = _population(strategies)
+    for model in parts:
+        rows = model._default_manager.all()
+        populations += _population(rows.filter(strategy__trade_date=day) if day else rows)
+    faults = {f"{each.table}.{each.column} empty": each.missing for each in populations if each.missing}
+    return StoredData(populations, _sums(strategies), _incomplete(strategies) | faults)
+
+
+def _population(rows: QuerySet[Any]) -> list[Population]:
+    table = rows.model._meta.db_table
+    columns = [column for column in rows.model._meta.concrete_fields if not column.primary_key]
+    counts: dict[str, Any] = {"rows": Count("pk")}
+    for column in columns:
+        empty = Q(**{f"{column.attname}__isnull": True})
+        if column.empty_strings_allowed and column.get_internal_type() in ("CharField", "TextField"):
+            empty |= Q(**{column.attname: ""})
+        counts[f"filled_{column.attname}"] = Count("pk", filter=~empty)
+        excuse = EXCUSED.get((table, column.column))
+        counts[f"missing_{column.attname}"] = Count("pk", filter=empty if excuse is None else empty & ~excuse)
+    found = rows.order_by().aggregate(**counts)
+    return [
+        Population(
+            table,
+            column.column,
+            found["rows"],
+            found[f"filled_{column.attname}"],
+            0 if column.column in MAY_BE_EMPTY[table] else found[f"missing_{column.attname}"],
+        )
+        for column in columns
+    ]
+
+
+def _sums(strategies: QuerySet[OptionStrategy]) -> dict[str, Any]:
+    return strategies.order_by().aggregate(
+        strategies=Count("pk"),
+        symbols=Count("stock_name", distinct=True),
+        structures=Count("strategy_name", distinct=True),
+        expected_profit=Sum("expected_profit"),
+        max_loss=Sum("max_loss"),
+        net_premium=Sum("net_premium"),
+    )
+
+
+def _incomplete(strategies: QuerySet[OptionStrategy]) -> dict[str, int]:
+    parts: dict[str, type[Model]] = {
+        "without legs": StrategyLeg,
+        "without parameters": StrategyParameters,
+        "without exit levels": StrategyExitLevels,
+    }
+    lacking = {
+        name.replace(" ", "_"): Count("pk", filter=~Exists(model._default_manager.filter(strategy=OuterRef("pk"))))
+        for name, model in parts.items()
+    }
+    found = strategies.order_by().aggregate(**lacking)
+    return {f"strategies {name.replace('_', ' ')}": count for name, count in found.items() if count}

@@ -1,0 +1,354 @@
+"""factory_boy factories of model rows, and `list_chain`, which makes a master for the contracts of a captured chain."""
+
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import factory
+from factory.django import DjangoModelFactory
+
+from allocation.models import Account, Allocation, AllocationRun, IndustryAllocation, SectorAllocation
+from market.models import ChainSnapshot, FileImport, Instrument, OptionQuote, Underlying
+from market.ports import CapturedChain
+from strategies.models import (
+    GenerationRun,
+    OptionStrategy,
+    StrategyExitLevels,
+    StrategyLeg,
+    StrategyParameters,
+    SymbolResult,
+)
+
+IST = ZoneInfo("Asia/Kolkata")
+AS_OF = datetime(2026, 1, 30, 15, 29, tzinfo=IST)
+EXPIRY = date(2026, 2, 24)
+
+
+class UnderlyingFactory(DjangoModelFactory):
+    """A stock with options; the same symbol gives the same row."""
+
+    class Meta:
+        model = Underlying
+        django_get_or_create = ("symbol",)
+
+    symbol = factory.Sequence(lambda n: f"SHARE{n}")
+    name = factory.LazyAttribute(lambda row: f"{row.symbol} Limited")
+    kind = "stock"
+    exchange = "NSE"
+    industry = "Steel"
+    sector = "Metals & Mining"
+    lot_size = 500
+    market_cap = 1_000_000_000
+
+
+class FileImportFactory(DjangoModelFactory):
+    """An accepted master."""
+
+    class Meta:
+        model = FileImport
+
+    kind = FileImport.Kind.MASTER
+    source = "test"
+    file_name = factory.Sequence(lambda n: f"master-{n}.csv")
+    published_on = AS_OF.date()
+    status = FileImport.Status.ACCEPTED
+    row_count = 1
+
+
+class InstrumentFactory(DjangoModelFactory):
+    """A listed call on ACME; strike, expiry and option_type make another contract of it."""
+
+    class Meta:
+        model = Instrument
+
+    exchange = "NSE"
+    segment_letter = "D"
+    segment = "NSE_FNO"
+    security_id = factory.Sequence(lambda n: str(100_000 + n))
+    instrument_name = "OPTSTK"
+    underlying = "ACME"
+    expiry = EXPIRY
+    strike = Decimal(1000)
+    option_type = "CE"
+    lot_size = 500
+    tick_paise = Decimal(5)
+    trading_symbol = factory.LazyAttribute(lambda row: f"{row.underlying}-{row.expiry}-{row.strike}-{row.option_type}")
+    first_import = factory.SubFactory(FileImportFactory)
+    last_import = factory.SelfAttribute("first_import")
+
+
+class ShareFactory(InstrumentFactory):
+    """The share itself."""
+
+    segment_letter = "E"
+    segment = "NSE_EQ"
+    instrument_name = "EQUITY"
+    series = "EQ"
+    expiry = None
+    strike = None
+    option_type = ""
+    lot_size = 1
+    trading_symbol = factory.SelfAttribute("underlying")
+
+
+class OptionQuoteFactory(DjangoModelFactory):
+    """A two-sided quote of ACME's 1000 call."""
+
+    class Meta:
+        model = OptionQuote
+
+    symbol = factory.SelfAttribute("snapshot.symbol")
+    quoted_at = factory.SelfAttribute("snapshot.taken_at")
+    expiry = EXPIRY
+    strike = Decimal(1000)
+    option_type = "CE"
+    bid = Decimal("39.95")
+    ask = Decimal("40.05")
+    bid_quantity = 1000
+    ask_quantity = 1500
+    last_price = Decimal(40)
+    volume = 5000
+    open_interest = 10_000
+
+
+class ChainSnapshotFactory(DjangoModelFactory):
+    """A snapshot of ACME; `quotes=[{...}, ...]` are the quotes in it."""
+
+    class Meta:
+        model = ChainSnapshot
+        skip_postgeneration_save = True
+
+    symbol = "ACME"
+    taken_at = AS_OF
+    source = "test"
+    spot = Decimal("1003.20")
+    quote_count = 0
+    content_hash = "0" * 64
+
+    @factory.post_generation
+    def quotes(self, create: bool, extracted: Iterable[dict[str, Any]] | None, **_: Any) -> None:
+        """Write the quotes."""
+        for values in extracted or ():
+            OptionQuoteFactory(snapshot=self, **values)
+
+
+class GenerationRunFactory(DjangoModelFactory):
+    """A run of the moderate profile."""
+
+    class Meta:
+        model = GenerationRun
+
+    as_of = AS_OF
+
+
+class SymbolResultFactory(DjangoModelFactory):
+    """A finished work order."""
+
+    class Meta:
+        model = SymbolResult
+
+    run = factory.SubFactory(GenerationRunFactory)
+    symbol = "ACME"
+    status = "done"
+    kept = 1
+
+
+class StrategyLegFactory(DjangoModelFactory):
+    """A bought call."""
+
+    class Meta:
+        model = StrategyLeg
+
+    leg_number = 1
+    setup_type = "BUY"
+    option_type = "CE"
+    strike = Decimal(1000)
+    expiry = EXPIRY
+    premium = Decimal("40.0500")
+    lots = 1
+    delta = Decimal("0.55")
+    gamma = Decimal("0.004")
+    theta = Decimal("-0.6")
+    vega = Decimal("110.5")
+    rho = Decimal("35.1")
+    implied_volatility = Decimal("0.25")
+
+
+BULL_CALL_SPREAD = (
+    {"leg_number": 1, "setup_type": "BUY", "strike": Decimal(1000), "premium": Decimal("40.05")},
+    {"leg_number": 2, "setup_type": "SELL", "strike": Decimal(1050), "premium": Decimal("19.95")},
+)
+
+
+class OptionStrategyFactory(DjangoModelFactory):
+    """A pending bull call spread with everything the generator stores; `legs=()` and `details=False` leave parts out.
+
+    Rupees for one set: lot 500, debit 20.10.
+    """
+
+    class Meta:
+        model = OptionStrategy
+        skip_postgeneration_save = True
+
+    stock_name = "ACME"
+    strategy_name = "Bull Call Spread"
+    structure = "bull_call_spread"
+    strategy_type = "directional"
+    total_score = Decimal("0.7")
+    probability_of_profit = Decimal("0.45")
+    expected_profit = Decimal("14950.00")
+    max_loss = Decimal("10050.00")
+    net_premium = Decimal("-10050.00")
+    conviction_level = "High"
+    market_outlook = "Bullish"
+    component_scores = factory.LazyFunction(lambda: {"probability": 0.2})
+    spot_price = Decimal("1003.20")
+    lot_size = 500
+    expiry = EXPIRY
+    generated_on = AS_OF
+    trade_date = factory.LazyAttribute(lambda row: row.generated_on.astimezone(IST).date())
+    content_hash = factory.Sequence(lambda n: f"{n:064x}")
+
+    @factory.post_generation
+    def legs(self, create: bool, extracted: Iterable[dict[str, Any]] | None, **_: Any) -> None:
+        """Write the legs, by default a spread."""
+        for values in BULL_CALL_SPREAD if extracted is None else extracted:
+            StrategyLegFactory(strategy=self, **values)
+
+    @factory.post_generation
+    def details(self, create: bool, extracted: bool | None, **_: Any) -> None:
+        """Write parameters and exit levels."""
+        if extracted is not False:
+            StrategyParametersFactory(strategy=self)
+            StrategyExitLevelsFactory(strategy=self)
+
+    @factory.post_generation
+    def status(self, create: bool, extracted: str | None, **_: Any) -> None:
+        """Walk to a status along the legal path."""
+        path = {None: (), "pending": (), "marked": ("marked",), "executing": ("marked", "executing")}
+        ends = {end: ("marked", "executing", end) for end in ("executed", "failed")}
+        for step in (path | ends)[extracted]:
+            values: dict[str, Any] = {"execution_status": step, "marked_for_execution": True}
+            values["execution_priority"] = self.execution_priority or 5
+            if step == "executed":
+                values["executed_at"] = self.generated_on + timedelta(minutes=1)
+            OptionStrategy.objects.filter(pk=self.pk).update(**values)
+        self.refresh_from_db()
+
+
+class StrategyParametersFactory(DjangoModelFactory):
+    """Metrics of the spread."""
+
+    class Meta:
+        model = StrategyParameters
+
+    breakevens = factory.LazyFunction(lambda: [1020.1])
+    profit_ranges = factory.LazyFunction(lambda: [[1020.1, None]])
+    expected_value = Decimal("-150.00")
+    expected_value_gross = Decimal("-50.00")
+    sharpe_ratio = Decimal("-0.01")
+    days_to_expiry = 25
+    risk_reward = Decimal("1.4876")
+    charges = Decimal("100.00")
+    net_delta = Decimal("0.2")
+    net_gamma = Decimal("0.0001")
+    net_theta = Decimal("-0.1")
+    net_vega = Decimal("5.0")
+
+
+class StrategyExitLevelsFactory(DjangoModelFactory):
+    """Exits of the spread."""
+
+    class Meta:
+        model = StrategyExitLevels
+
+    profit_target_1 = Decimal("7475.00")
+    profit_target_2 = Decimal("9717.50")
+    profit_target_3 = Decimal("11960.00")
+    stop_loss = Decimal("5025.00")
+    time_exit_dte = 7
+    delta_exit_threshold = Decimal("0.8")
+    vega_exit_threshold = Decimal("7.5")
+
+
+class AccountFactory(DjangoModelFactory):
+    """A paper account of one crore on which the allocator may mark; the same name gives the same row."""
+
+    class Meta:
+        model = Account
+        django_get_or_create = ("name",)
+
+    name = factory.Sequence(lambda n: f"account-{n}")
+    mode = Account.Mode.PAPER
+    capital = Decimal(10_000_000)
+    allocator_may_mark = True
+
+
+class AllocationRunFactory(DjangoModelFactory):
+    """A proposal."""
+
+    class Meta:
+        model = AllocationRun
+
+    account = factory.SubFactory(AccountFactory)
+    as_of = AS_OF
+    capital = factory.SelfAttribute("account.capital")
+
+
+class AllocationFactory(DjangoModelFactory):
+    """One strategy taken by a proposal."""
+
+    class Meta:
+        model = Allocation
+
+    run = factory.SubFactory(AllocationRunFactory)
+    strategy = factory.SubFactory(OptionStrategyFactory)
+    sets = 1
+    margin = Decimal("27606.00")
+    priority = 100
+
+
+class IndustryAllocationFactory(DjangoModelFactory):
+    """A long weight."""
+
+    class Meta:
+        model = IndustryAllocation
+
+    industry = "Steel"
+    weight_percentage = Decimal(20)
+
+
+class SectorAllocationFactory(DjangoModelFactory):
+    """A long weight."""
+
+    class Meta:
+        model = SectorAllocation
+
+    sector = "Metals & Mining"
+    weight_percentage = Decimal(20)
+
+
+def list_chain(captured: CapturedChain, *, lot_size: int = 500, tick_paise: int = 5) -> FileImport:
+    """Write underlying, share and option contracts of a captured chain as an accepted master of its day."""
+    day = captured.taken_at.astimezone(IST).date()
+    file = FileImportFactory(published_on=day)
+    kind = "index" if captured.is_index else "stock"
+    UnderlyingFactory(symbol=captured.underlying, kind=kind, lot_size=lot_size)
+    shared = {"underlying": captured.underlying, "first_import": file, "tick_paise": tick_paise}
+    ShareFactory(**shared)
+    name = "OPTIDX" if captured.is_index else "OPTSTK"
+    Instrument.objects.bulk_create(
+        InstrumentFactory.build(
+            **shared,
+            last_import=file,
+            instrument_name=name,
+            lot_size=lot_size,
+            expiry=quote.expiry,
+            strike=Decimal(str(quote.strike)),
+            option_type=quote.option_type.code,
+        )
+        for quote in captured.quotes
+    )
+    return file

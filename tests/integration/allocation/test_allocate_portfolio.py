@@ -1,0 +1,482 @@
+"""From pending strategies to sizes and marks, inside every limit of the account."""
+
+import io
+import json
+import threading
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import connection
+
+from allocation.errors import RiskError
+from allocation.models import Account, Allocation, AllocationRun
+from allocation.services import allocate_portfolio, blocked_by, violations
+from strategies.models import OptionStrategy
+from strategies.services.marking import mark, unmark
+from tests.factories import (
+    AS_OF,
+    AccountFactory,
+    AllocationFactory,
+    AllocationRunFactory,
+    ChainSnapshotFactory,
+    IndustryAllocationFactory,
+    InstrumentFactory,
+    OptionStrategyFactory,
+    SectorAllocationFactory,
+    UnderlyingFactory,
+)
+
+pytestmark = pytest.mark.django_db
+
+# max loss 10,050 + 3.5 % exposure of one short call: 0.035 × 1003.20 × 500
+PER_SET = Decimal("27606.00")
+BOTH_LEGS = [
+    {"bid_quantity": 50_000, "ask_quantity": 50_000},
+    {"strike": 1050, "bid_quantity": 50_000, "ask_quantity": 50_000},
+]
+
+
+@pytest.fixture
+def account():
+    return AccountFactory(name="paper", capital=Decimal(10_000_000), allocator_may_mark=True)
+
+
+def offer(symbol="ACME", *, quotes=None, industry="Steel", sector="Metals & Mining", **values):
+    """A pending strategy on an underlying whose touch takes a hundred sets."""
+    UnderlyingFactory(symbol=symbol, industry=industry, sector=sector)
+    if not OptionStrategy.objects.filter(stock_name=symbol).exists():
+        for strike in (1000, 1050):
+            InstrumentFactory(underlying=symbol, strike=strike)
+        ChainSnapshotFactory(symbol=symbol, quotes=BOTH_LEGS if quotes is None else quotes)
+    return OptionStrategyFactory(stock_name=symbol, **values)
+
+
+def answers(run):
+    return {row.strategy_id: (row.sets, row.reason_code) for row in run.allocations.all()}
+
+
+def states():
+    rows = OptionStrategy.objects.order_by("id")
+    return list(rows.values_list("execution_status", "execution_priority", "sets", "marked_for_execution"))
+
+
+def test_a_paper_account_gets_its_proposal_marked_with_sets_and_priority(account):
+    first, second = offer(total_score=Decimal("0.9")), offer("OTHER", total_score=Decimal("0.8"))
+
+    run = allocate_portfolio(account, as_of=AS_OF)
+
+    # 5 % of a crore a strategy, at most 10 sets: 500,000 // 27,606 = 18
+    rows = list(run.allocations.values_list("strategy_id", "sets", "margin", "priority", "marked", "reason_code"))
+    assert rows == [
+        (first.pk, 10, 10 * PER_SET, 100, True, ""),
+        (second.pk, 10, 10 * PER_SET, 99, True, ""),
+    ]
+    assert states() == [("marked", 100, 10, True), ("marked", 99, 10, True)]
+    first.refresh_from_db()
+    assert first.execution_notes == f"Allocated 10 sets by run {run.pk}"
+    assert (run.considered, run.capital) == (2, account.capital)
+    assert violations(run) == []
+
+
+def test_the_seeded_paper_account_may_mark_and_a_live_one_may_not():
+    assert Account(mode="live", name="x", capital=1).allocator_may_mark is False
+    seeded = Account.objects.filter(name="paper").first()
+    assert seeded is None or seeded.allocator_may_mark
+
+
+def test_a_live_account_gets_a_proposal_only():
+    live = AccountFactory(name="live", mode=Account.Mode.LIVE, allocator_may_mark=False)
+    strategy = offer()
+
+    run = allocate_portfolio(live, as_of=AS_OF)
+
+    assert answers(run) == {strategy.pk: (10, "")}
+    assert not run.allocations.filter(marked=True).exists()
+    assert states() == [("pending", 0, 1, False)]
+
+
+def test_the_same_account_and_moment_give_the_same_run(account):
+    offer()
+    first = allocate_portfolio(account, as_of=AS_OF)
+    before = states()
+    offer("OTHER")
+
+    again = allocate_portfolio(account, as_of=AS_OF)
+
+    assert again == first
+    assert AllocationRun.objects.count() == 1
+    assert states() == [*before, ("pending", 0, 1, False)]
+
+
+def test_another_account_or_moment_is_another_run(account):
+    offer()
+
+    runs = {
+        allocate_portfolio(account, as_of=AS_OF).pk,
+        allocate_portfolio(account, as_of=AS_OF + timedelta(minutes=1)).pk,
+        allocate_portfolio(AccountFactory(name="second"), as_of=AS_OF).pk,
+    }
+
+    assert len(runs) == 3
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sets", "code"),
+    [
+        ("max_sets", 3, 3, ""),
+        ("max_share_per_strategy", "0.0056", 2, ""),
+        ("max_share_per_underlying", "0.0030", 1, ""),
+        ("max_deployed_share", "0.0020", 0, "LIMIT_CAPITAL"),
+        ("max_share_per_strategy", "0.0020", 0, "LIMIT_PER_STRATEGY"),
+        ("max_share_per_underlying", "0.0020", 0, "LIMIT_PER_UNDERLYING"),
+    ],
+)
+def test_the_accounts_own_limits_bind(account, field, value, sets, code):
+    setattr(account, field, value)
+    account.save()
+    account.refresh_from_db()
+    strategy = offer()
+
+    run = allocate_portfolio(account, as_of=AS_OF)
+
+    assert answers(run) == {strategy.pk: (sets, code)}
+    assert states()[0][0] == ("marked" if sets else "pending")
+
+
+def test_weights_are_shares_of_what_may_be_deployed(account):
+    IndustryAllocationFactory(industry="Steel", weight_percentage=Decimal("1.5"))  # of 6,000,000: 90,000
+    strategy = offer()
+
+    run = allocate_portfolio(account, as_of=AS_OF)
+
+    assert answers(run) == {strategy.pk: (3, "")}
+
+
+def test_a_sector_without_a_weight_or_an_opposed_direction_takes_nothing(account):
+    IndustryAllocationFactory(industry="Steel", weight_percentage=50)
+    IndustryAllocationFactory(industry="Banks", weight_percentage=50, position_type="SHORT")
+    SectorAllocationFactory(sector="Metals & Mining", weight_percentage=50)
+    SectorAllocationFactory(sector="Financial Services", weight_percentage=50, position_type="SHORT")
+    fits = offer()
+    opposed = offer("BANK", industry="Banks", sector="Financial Services")
+    bearish = offer("SHORTED", industry="Banks", sector="Financial Services", market_outlook="Bearish")
+    no_industry = offer("NOWHERE", industry="")
+    no_sector = offer("NOSECTOR", sector="Unheard")
+
+    run = allocate_portfolio(account, as_of=AS_OF)
+
+    assert answers(run) == {
+        fits.pk: (10, ""),
+        opposed.pk: (0, "AGAINST_WEIGHT"),
+        bearish.pk: (10, ""),
+        no_industry.pk: (0, "NO_INDUSTRY_WEIGHT"),
+        no_sector.pk: (0, "NO_SECTOR_WEIGHT"),
+    }
+    assert run.allocations.filter(marked=True).count() == 2
+
+
+@pytest.mark.parametrize(
+    ("quotes", "sets"),
+    [
+        ([BOTH_LEGS[0] | {"ask_quantity": 1_999}, BOTH_LEGS[1]], 3),
+        ([BOTH_LEGS[0], BOTH_LEGS[1] | {"bid_quantity": 1_000}], 2),
+        ([BOTH_LEGS[0]], 0),
+        ([BOTH_LEGS[0], BOTH_LEGS[1] | {"bid_quantity": 499}], 0),
+    ],
+)
+def test_the_thinnest_touch_limits_the_sets(account, quotes, sets):
+    strategy = offer(quotes=quotes)
+
+    run = allocate_portfolio(account, as_of=AS_OF)
+
+    assert answers(run) == {strategy.pk: (sets, "" if sets else "LIMIT_DEPTH")}
+
+
+def test_only_fresh_good_pending_strategies_are_considered(account):
+    wanted = offer()
+    offer("WEAK", total_score=Decimal("0.49"))
+    offer("OLD", generated_on=AS_OF - timedelta(days=1))
+    offer("LATER", generated_on=AS_OF + timedelta(minutes=1))
+    offer("GONE", execution_detail="expired")
+    offer("BARE", spot_price=None)
+    offer("LEGLESS", legs=())
+    offer("DONE", status="failed")
+
+    run = allocate_portfolio(account, as_of=AS_OF)
+
+    assert list(answers(run)) == [wanted.pk]
+    assert run.considered == 1
+
+
+def test_a_decimal_and_a_float_mean_the_same_score(account):
+    strategy = offer(total_score=Decimal("0.6"))
+
+    assert answers(allocate_portfolio(account, as_of=AS_OF, min_score=Decimal("0.6"))) == {strategy.pk: (10, "")}
+    other = AccountFactory(name="other", allocator_may_mark=False)
+    unmark([strategy.pk])
+    assert list(answers(allocate_portfolio(other, as_of=AS_OF, min_score=0.6))) == [strategy.pk]
+
+
+@pytest.mark.parametrize("score", [-1, 1.5, float("nan")])
+def test_a_score_that_is_none_is_refused(account, score):
+    with pytest.raises(RiskError) as refusal:
+        allocate_portfolio(account, as_of=AS_OF, min_score=score)
+
+    assert refusal.value.reason.code == "SCORE_RANGE"
+    assert not AllocationRun.objects.exists()
+
+
+# --- what is open already --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", ["marked", "executing", "executed"])
+def test_what_is_marked_or_open_counts_as_used(account, status):
+    offer("HELD", status=status, sets=2)
+
+    used = blocked_by(account, AS_OF)
+
+    assert used.strategies == 1
+    assert used.total == used.underlyings["HELD"] == used.industries["Steel"] == pytest.approx(float(2 * PER_SET))
+
+
+def test_what_is_closed_failed_or_pending_does_not_count(account):
+    offer("CLOSED", status="executed", execution_detail="closed")
+    offer("FAILED", status="failed")
+    offer("PENDING")
+
+    assert blocked_by(account, AS_OF).strategies == 0
+
+
+def test_a_strategy_allocated_in_several_runs_counts_once(account):
+    strategy = offer("HELD", status="marked", sets=2)
+    for minutes in range(3):
+        run = AllocationRunFactory(account=account, as_of=AS_OF - timedelta(minutes=minutes))
+        AllocationFactory(run=run, strategy=strategy, marked=minutes == 0)
+
+    used = blocked_by(account, AS_OF)
+
+    assert (used.strategies, used.total) == (1, pytest.approx(float(2 * PER_SET)))
+
+
+def test_what_another_accounts_allocator_took_is_not_ours_but_what_a_person_marked_is(account):
+    other = AccountFactory(name="other")
+    theirs, persons = offer("THEIRS", status="marked"), offer("PERSONS", status="marked")
+    AllocationFactory(run=AllocationRunFactory(account=other), strategy=theirs, marked=True)
+    AllocationFactory(run=AllocationRunFactory(account=other), strategy=persons, marked=False, sets=0)
+
+    assert list(blocked_by(account, AS_OF).underlyings) == ["PERSONS"]
+    assert sorted(blocked_by(other, AS_OF).underlyings) == ["PERSONS", "THEIRS"]
+
+
+def test_open_strategies_leave_less_room(account):
+    account.max_open_strategies = 1
+    account.save()
+    offer("HELD", status="executed")
+    strategy = offer()
+
+    run = allocate_portfolio(account, as_of=AS_OF)
+
+    assert answers(run) == {strategy.pk: (0, "LIMIT_POSITIONS")}
+
+
+def test_nothing_is_allocated_while_nobody_knows_what_is_blocked(account):
+    held = offer("HELD", status="marked", spot_price=None)
+    offer()
+
+    with pytest.raises(RiskError) as refusal:
+        allocate_portfolio(account, as_of=AS_OF)
+
+    assert refusal.value.reason.code == "USED_UNKNOWN"
+    assert str(held.pk) in refusal.value.reason.sentence
+    assert not AllocationRun.objects.exists()
+    assert states()[1][0] == "pending"
+
+
+def test_a_thousand_queries_are_not_needed(account, django_assert_max_num_queries):
+    account.allocator_may_mark = False
+    account.save()
+    for number in range(20):
+        offer(f"S{number}")
+
+    with django_assert_max_num_queries(15):
+        allocate_portfolio(account, as_of=AS_OF)
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_two_allocators_at_once_make_one_run():
+    account = AccountFactory(name="paper")
+    offer()
+    together, runs = threading.Barrier(2, timeout=20), []
+
+    def work():
+        try:
+            together.wait()
+            runs.append(allocate_portfolio(account, as_of=AS_OF).pk)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+
+    assert len(runs) == 2
+    assert len(set(runs)) == AllocationRun.objects.count() == Allocation.objects.count() == 1
+
+
+# --- checking a proposal ---------------------------------------------------------------------------------------------
+
+
+def set_sets(run, sets):
+    run.allocations.update(sets=sets)
+
+
+def shrink(field, value):
+    return lambda run: Account.objects.update(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("plant", "codes"),
+    [
+        (lambda run: set_sets(run, 11), {"LIMIT_SETS"}),
+        (lambda run: set_sets(run, 300), {"LIMIT_SETS", "LIMIT_PER_STRATEGY", "LIMIT_CAPITAL", "LIMIT_PER_UNDERLYING"}),
+        (shrink("capital", 300_000), {"LIMIT_CAPITAL", "LIMIT_PER_UNDERLYING", "LIMIT_PER_STRATEGY"}),
+        (shrink("max_deployed_share", "0.01"), {"LIMIT_CAPITAL"}),
+        (shrink("max_share_per_underlying", "0.01"), {"LIMIT_PER_UNDERLYING"}),
+        (shrink("max_share_per_strategy", "0.01"), {"LIMIT_PER_STRATEGY"}),
+        (shrink("max_sets", 9), {"LIMIT_SETS"}),
+        (lambda run: IndustryAllocationFactory(industry="Steel", weight_percentage=1), {"LIMIT_INDUSTRY"}),
+        (lambda run: SectorAllocationFactory(weight_percentage=1), {"LIMIT_SECTOR"}),
+        (lambda run: IndustryAllocationFactory(industry="Banks"), {"NO_INDUSTRY_WEIGHT", "LIMIT_INDUSTRY"}),
+        (
+            lambda run: IndustryAllocationFactory(weight_percentage=50, position_type="SHORT"),
+            {"AGAINST_WEIGHT"},
+        ),
+        (lambda run: AllocationFactory(run=run, strategy=offer(total_score=0)), {"UNDERLYING_TAKEN"}),
+    ],
+)
+def test_a_planted_violation_is_found(account, plant, codes):
+    offer()
+    run = allocate_portfolio(account, as_of=AS_OF)
+    assert violations(run) == []
+
+    plant(run)
+
+    assert {reason.code for reason in violations(AllocationRun.objects.get())} == codes
+
+
+def test_a_margin_that_was_written_too_small_does_not_hide_a_violation(account):
+    offer()
+    run = allocate_portfolio(account, as_of=AS_OF)
+
+    run.allocations.update(sets=300, margin=1)
+
+    assert "LIMIT_CAPITAL" in {reason.code for reason in violations(run)}
+
+
+def test_what_was_open_before_counts_in_the_check(account):
+    account.max_open_strategies = 2
+    account.save()
+    offer("HELD", status="executed")
+    offer()
+    run = allocate_portfolio(account, as_of=AS_OF)
+    assert violations(run) == []
+
+    Account.objects.update(max_open_strategies=1)
+
+    assert [reason.code for reason in violations(AllocationRun.objects.get())] == ["LIMIT_POSITIONS"]
+
+
+@pytest.mark.django_db(
+    transaction=True, serialized_rollback=True
+)  # else the mark has the time at which the test's transaction began
+def test_what_a_person_marked_later_is_not_the_proposals_fault(account):
+    account.max_open_strategies = 1
+    account.save()
+    offer()
+    run = allocate_portfolio(account, as_of=AS_OF)
+
+    mark([offer("LATER").pk])
+
+    assert violations(run) == []
+
+
+# --- the commands ----------------------------------------------------------------------------------------------------
+
+
+def run_command(*arguments):
+    out, code = io.StringIO(), 0
+    try:
+        call_command(*arguments, stdout=out)
+    except SystemExit as stop:
+        code = stop.code
+    except CommandError as error:
+        return error.returncode, str(error)
+    return code, out.getvalue()
+
+
+def test_allocate_prints_what_was_taken_and_why_the_rest_was_not(account):
+    taken = offer(total_score=Decimal("0.9"))
+    offer(total_score=Decimal("0.8"))
+
+    code, output = run_command("allocate_portfolio", "--as-of", "2026-01-30T15:29")
+
+    assert code == 0
+    assert "1 of 2 allocated on paper (paper): ₹2,76,060 of ₹1,00,00,000 blocked" in output
+    row = next(line for line in output.splitlines() if line.lstrip("│ ").startswith(f"{taken.pk} "))
+    assert [cell.strip() for cell in row.strip("│ ").split("│")] == [
+        str(taken.pk), "ACME", "Bull Call Spread", "0.900", "10", "₹2,76,060", "100", "yes",
+    ]  # fmt: skip
+    assert "UNDERLYING_TAKEN" in output
+
+
+def test_allocate_as_json(account):
+    strategy = offer()
+
+    code, output = run_command("allocate_portfolio", "--as-of", "2026-01-30T15:29", "--json")
+
+    (row,) = json.loads(output)["allocations"]
+    assert code == 0
+    assert (row["strategy_id"], row["sets"], row["margin"], row["marked"]) == (strategy.pk, 10, 276_060.0, True)
+
+
+@pytest.mark.parametrize("command", ["allocate_portfolio", "validate_allocation"])
+def test_an_unknown_account_is_refused_with_a_sentence(account, command):
+    AccountFactory(name="asleep", active=False)
+
+    for name in ("nobody", "asleep"):
+        code, error = run_command(command, "--account", name)
+        assert code == 1
+        assert error == f"There is no active account '{name}'. Active accounts: paper. [UNKNOWN_ACCOUNT]"
+
+
+def test_validate_says_that_every_limit_is_kept(account):
+    offer()
+    run = allocate_portfolio(account, as_of=AS_OF)
+
+    code, output = run_command("validate_allocation")
+
+    assert (code, output) == (0, f"Allocation {run.pk} keeps every limit.\n")
+
+
+def test_validate_names_what_is_broken_and_fails(account):
+    offer()
+    set_sets(allocate_portfolio(account, as_of=AS_OF), 11)
+
+    code, output = run_command("validate_allocation")
+    json_code, as_json = run_command("validate_allocation", "--json")
+
+    assert (code, json_code) == (1, 1)
+    assert "on ACME: 11 sets of at most 10. [LIMIT_SETS]" in output
+    assert json.loads(as_json)["violations"] == ["LIMIT_SETS"]
+
+
+def test_validate_without_a_proposal_fails(account):
+    code, output = run_command("validate_allocation")
+
+    assert code == 1
+    assert "There is no allocation yet." in output

@@ -1,0 +1,291 @@
+"""What must be stored is there; what nobody traded goes after a while, and nothing else does."""
+
+import io
+import json
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from allocation.models import Allocation
+from execution.models import ExecutionRun, StrategyMark, Trade
+from market.models import ChainSnapshot, OptionQuote
+from strategies.errors import StrategyError
+from strategies.models import OptionStrategy, StrategyExitLevels, StrategyLeg, StrategyParameters
+from strategies.services.archive import archive_old_data
+from strategies.services.integrity import stored_data
+from tests.factories import (
+    AS_OF,
+    AccountFactory,
+    AllocationFactory,
+    ChainSnapshotFactory,
+    GenerationRunFactory,
+    OptionStrategyFactory,
+    StrategyLegFactory,
+    SymbolResultFactory,
+)
+
+pytestmark = pytest.mark.django_db
+
+NOW = AS_OF + timedelta(days=200)
+OLD, NEW = AS_OF, NOW - timedelta(days=10)
+
+
+def run(*arguments):
+    out, code = io.StringIO(), 0
+    try:
+        call_command(*arguments, stdout=out)
+    except SystemExit as stop:
+        code = stop.code
+    return code, out.getvalue()
+
+
+# --- check_stored_data -----------------------------------------------------------------------------------------------
+
+
+def test_a_complete_strategy_has_no_faults():
+    OptionStrategyFactory(run=GenerationRunFactory())
+
+    found = stored_data()
+
+    assert found.faults == {}
+    assert found.sums["strategies"] == 1
+    assert (found.sums["expected_profit"], found.sums["max_loss"]) == (Decimal("14950.00"), Decimal("10050.00"))
+    tables = {each.table for each in found.populations}
+    assert tables == {"strategies", "strategy_details", "strategy_parameters", "strategy_exit_levels"}
+    premium = next(each for each in found.populations if each.column == "premium")
+    assert (premium.rows, premium.filled, premium.missing) == (2, 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda row: StrategyLeg.objects.all().delete(), "strategies without legs"),
+        (lambda row: StrategyParameters.objects.all().delete(), "strategies without parameters"),
+        (lambda row: StrategyExitLevels.objects.all().delete(), "strategies without exit levels"),
+        (lambda row: OptionStrategy.objects.update(max_loss=None), "strategies.max_loss empty"),
+        (lambda row: OptionStrategy.objects.update(expected_profit=None), "strategies.expected_profit empty"),
+        (lambda row: OptionStrategy.objects.update(conviction_level=""), "strategies.conviction_level empty"),
+        (lambda row: StrategyLeg.objects.filter(leg_number=1).update(vega=None), "strategy_details.vega empty"),
+        (
+            lambda row: StrategyParameters.objects.update(expected_value=None),
+            "strategy_parameters.expected_value empty",
+        ),
+        (lambda row: StrategyExitLevels.objects.update(stop_loss=None), "strategy_exit_levels.stop_loss empty"),
+    ],
+)
+def test_what_must_be_there_and_is_not_is_a_fault(change, fault):
+    OptionStrategyFactory()
+
+    change(None)
+
+    assert stored_data().faults == {fault: 1}
+
+
+def test_unlimited_amounts_and_shares_excuse_their_empty_columns():
+    strategy = OptionStrategyFactory(expected_profit=None, unlimited_profit=True, max_loss=None, unlimited_loss=True)
+    StrategyLegFactory(
+        strategy=strategy, leg_number=3, option_type=None, strike=None, expiry=None, implied_volatility=None
+    )
+
+    assert stored_data().faults == {}
+
+
+def test_only_the_day_asked_for_counts():
+    OptionStrategyFactory()
+    OptionStrategyFactory(generated_on=AS_OF - timedelta(days=1), details=False)
+
+    assert stored_data(day=AS_OF.date()).faults == {}
+    assert stored_data(day=AS_OF.date()).sums["strategies"] == 1
+    assert stored_data().faults == {"strategies without parameters": 1, "strategies without exit levels": 1}
+
+
+def test_checking_costs_the_same_queries_for_one_row_and_for_many(django_assert_num_queries):
+    for _ in range(15):
+        OptionStrategyFactory()
+
+    with django_assert_num_queries(6):
+        stored_data()
+
+
+def test_the_check_prints_every_column_and_a_verdict():
+    OptionStrategyFactory()
+
+    code, output = run("check_stored_data", "--today", "--as-of", "2026-01-30")
+
+    assert code == 0
+    assert "Everything that must be there is there." in output
+    assert "breakeven_points" in output
+    assert "100.0 %" in output
+
+
+def test_the_check_fails_when_something_is_missing():
+    OptionStrategyFactory(legs=())
+
+    code, output = run("check_stored_data", "--json")
+
+    assert code == 1
+    assert json.loads(output)["faults"] == {"strategies without legs": 1}
+
+
+def test_the_check_fails_when_nothing_is_stored():
+    OptionStrategyFactory()
+
+    code, output = run("check_stored_data", "--today", "--as-of", "2026-01-29")
+
+    assert code == 1
+    assert "Nothing is stored." in output
+
+
+# --- archive_old_data ------------------------------------------------------------------------------------------------
+
+
+def traded(**values):
+    strategy = OptionStrategyFactory(status="executed", **values)
+    account = AccountFactory(name="paper")
+    ExecutionRun.objects.create(
+        strategy=strategy, account=account, broker="paper", state="complete", as_of=strategy.generated_on
+    )
+    Trade.objects.create(
+        strategy=strategy, order_id=f"o{strategy.pk}", security_id="1", action="BUY", quantity=500, price=40,
+        order_status="TRADED", timestamp=strategy.generated_on,
+    )  # fmt: skip
+    StrategyMark.objects.create(strategy=strategy, as_of=strategy.generated_on, profit=1)
+    return strategy
+
+
+def test_old_ideas_and_chains_go_and_new_ones_stay():
+    old = OptionStrategyFactory(generated_on=OLD)
+    expired = OptionStrategyFactory(generated_on=OLD, execution_detail="expired")
+    new = OptionStrategyFactory(generated_on=NEW)
+    AllocationFactory(strategy=old)
+    ChainSnapshotFactory(taken_at=OLD, quotes=[{}, {"strike": 1050}])
+    kept = ChainSnapshotFactory(taken_at=NEW, quotes=[{}])
+
+    found = archive_old_data(as_of=NOW)
+
+    assert (found.strategies, found.snapshots, found.quotes) == (2, 1, 2)
+    assert OptionStrategy.objects.get() == new
+    assert ChainSnapshot.objects.get() == kept
+    assert OptionQuote.objects.count() == 1
+    assert StrategyLeg.objects.count() == 2
+    assert not Allocation.objects.exists()
+    assert expired.pk not in OptionStrategy.objects.values_list("pk", flat=True)
+
+
+@pytest.mark.parametrize("status", ["marked", "executing", "executed", "failed"])
+def test_only_pending_strategies_go(status):
+    OptionStrategyFactory(generated_on=OLD, status=status)
+
+    assert archive_old_data(as_of=NOW).strategies == 0
+    assert OptionStrategy.objects.count() == 1
+
+
+def test_what_was_traded_stays_with_its_chain_marks_and_everything():
+    strategy = traded(generated_on=OLD)
+    ChainSnapshotFactory(taken_at=OLD, quotes=[{}])
+    ChainSnapshotFactory(taken_at=OLD, symbol="OTHER", quotes=[{}])
+    ChainSnapshotFactory(taken_at=OLD - timedelta(days=1), quotes=[{}])
+
+    archive_old_data(as_of=NOW)
+
+    assert OptionStrategy.objects.get() == strategy
+    assert (Trade.objects.count(), ExecutionRun.objects.count(), StrategyMark.objects.count()) == (1, 1, 1)
+    assert [(row.symbol, row.taken_at) for row in ChainSnapshot.objects.all()] == [("ACME", OLD)]
+
+
+def test_the_chain_of_the_day_one_left_stays():
+    strategy = traded(generated_on=OLD)
+    later = OLD + timedelta(days=5)
+    ExecutionRun.objects.create(
+        strategy=strategy,
+        account=AccountFactory(name="paper"),
+        broker="paper",
+        purpose="exit",
+        state="complete",
+        as_of=later,
+    )
+    ChainSnapshotFactory(taken_at=later, quotes=[{}])
+
+    assert archive_old_data(as_of=NOW).snapshots == 0
+
+
+def test_a_pending_strategy_with_a_run_that_was_denied_stays():
+    strategy = OptionStrategyFactory(generated_on=OLD)
+    ExecutionRun.objects.create(
+        strategy=strategy, account=AccountFactory(name="paper"), broker="paper", state="denied", as_of=OLD
+    )
+
+    assert archive_old_data(as_of=NOW).strategies == 0
+    assert OptionStrategy.objects.exists()
+
+
+def test_history_and_generation_results_stay():
+    strategy = OptionStrategyFactory(generated_on=OLD)
+    SymbolResultFactory()
+
+    archive_old_data(as_of=NOW)
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pgh_label FROM strategies_optionstrategyevent WHERE pgh_obj_id = %s ORDER BY pgh_id", [strategy.pk]
+        )
+        labels = [label for (label,) in cursor.fetchall()]
+    assert labels[0] == "insert"
+    assert labels[-1] == "delete"
+    assert SymbolResultFactory._meta.model.objects.count() == 1
+
+
+def test_a_dry_run_counts_and_removes_nothing():
+    OptionStrategyFactory(generated_on=OLD)
+    ChainSnapshotFactory(taken_at=OLD, quotes=[{}])
+
+    found = archive_old_data(as_of=NOW, dry_run=True)
+
+    assert (found.strategies, found.snapshots, found.quotes, found.dry_run) == (1, 1, 1, True)
+    assert OptionStrategy.objects.count() == ChainSnapshot.objects.count() == 1
+
+
+@pytest.mark.parametrize(("days", "gone"), [(200, 0), (199, 1), (1, 1)])
+def test_the_last_days_are_kept_whole(days, gone):
+    OptionStrategyFactory(generated_on=OLD)
+
+    assert archive_old_data(as_of=NOW, days=days).strategies == gone
+
+
+def test_keeping_no_day_is_refused():
+    OptionStrategyFactory(generated_on=OLD)
+
+    with pytest.raises(StrategyError) as refusal:
+        archive_old_data(as_of=NOW, days=0)
+
+    assert refusal.value.reason.code == "DAYS_RANGE"
+    assert OptionStrategy.objects.exists()
+
+
+def test_more_rows_than_a_batch_go_and_a_second_time_finds_nothing():
+    for _ in range(3):
+        OptionStrategyFactory(generated_on=OLD)
+    ChainSnapshot.objects.bulk_create(ChainSnapshotFactory.build(symbol=f"S{n}", taken_at=OLD) for n in range(205))
+    steps = []
+
+    first = archive_old_data(as_of=NOW, progress=steps.append)
+    second = archive_old_data(as_of=NOW)
+
+    assert (first.strategies, first.snapshots) == (3, 205)
+    assert steps == [3, 203, 208]
+    assert (second.strategies, second.snapshots) == (0, 0)
+
+
+def test_the_archive_command_reports():
+    OptionStrategyFactory(generated_on=OLD)
+
+    dry_code, dry = run("archive_old_data", "--as-of", "2026-08-18", "--dry-run", "--json")
+    code, output = run("archive_old_data", "--as-of", "2026-08-18", "--days", "30")
+
+    assert (dry_code, code) == (0, 0)
+    assert json.loads(dry)["strategies"] == 1
+    assert "Removed: everything untraded before 2026-07-19" in output
+    assert not OptionStrategy.objects.exists()
