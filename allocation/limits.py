@@ -23,6 +23,7 @@ class Proposal:
     score: float
     margin: float
     depth: int | None = None
+    structure: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Limits:
     per_strategy: float
     max_sets: int
     max_open: int
+    max_per_structure: int | None = None  # None: the rule is off
     industries: Mapping[str, Weight] = field(default_factory=dict)
     sectors: Mapping[str, Weight] = field(default_factory=dict)
 
@@ -65,12 +67,14 @@ class Used:
     underlyings: dict[str, float] = field(default_factory=dict)
     industries: dict[str, float] = field(default_factory=dict)
     sectors: dict[str, float] = field(default_factory=dict)
+    structures: dict[str, int] = field(default_factory=dict)
 
     def take(self, proposal: Proposal, sets: int) -> None:
         """Block what these sets need."""
         amount = proposal.margin * sets
         self.total += amount
         self.strategies += 1
+        self.structures[proposal.structure] = self.structures.get(proposal.structure, 0) + 1
         for table, key in (
             (self.underlyings, proposal.underlying),
             (self.industries, proposal.industry),
@@ -146,6 +150,9 @@ def _sets(proposal: Proposal, limits: Limits, used: Used) -> tuple[int, Reason |
     if used.strategies >= limits.max_open:
         sentence = f"The account holds {used.strategies} of at most {limits.max_open} strategies."
         return 0, Reason("LIMIT_POSITIONS", sentence, "Close one or raise the limit.")
+    if limits.max_per_structure is not None and used.structures.get(proposal.structure, 0) >= limits.max_per_structure:
+        sentence = f"{limits.max_per_structure} strategies of the structure {proposal.structure} are in already."
+        return 0, Reason("LIMIT_STRUCTURE", sentence, "Close one or raise the limit.")
     if proposal.depth is None or proposal.depth < 1:
         return 0, Reason("LIMIT_DEPTH", "The touch cannot take one whole set.", "Wait for a deeper book.")
     binding = min(rooms, key=lambda name: rooms[name])
@@ -163,6 +170,8 @@ def exceeded(used: Used, limits: Limits) -> list[Reason]:
         found.append(Reason("LIMIT_CAPITAL", f"₹{used.total:,.0f} is blocked of ₹{limits.deployable:,.0f}."))
     if used.strategies > limits.max_open:
         found.append(Reason("LIMIT_POSITIONS", f"{used.strategies} strategies of at most {limits.max_open}."))
+    if limits.max_per_structure is not None and max(used.structures.values(), default=0) > limits.max_per_structure:
+        found.append(Reason("LIMIT_STRUCTURE", f"{used.structures} of at most {limits.max_per_structure} each."))
     found += _over("PER_UNDERLYING", used.underlyings, dict.fromkeys(used.underlyings, limits.per_underlying))
     for name, amounts, weights in (
         ("INDUSTRY", used.industries, limits.industries),

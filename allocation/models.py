@@ -84,9 +84,12 @@ class Account(models.Model):
     max_share_per_strategy = models.DecimalField(max_digits=5, decimal_places=4, default=Decimal("0.05"))
     max_deployed_share = models.DecimalField(max_digits=5, decimal_places=4, default=Decimal("0.60"))
     max_open_strategies = models.PositiveIntegerField(default=10)
+    max_per_structure = models.PositiveIntegerField(default=3, help_text="most open strategies of one structure")
     max_sets = models.PositiveIntegerField(default=10, help_text="most sets of one strategy")
     allow_naked = models.BooleanField(default=False, help_text="may hold shorts with unlimited loss")
-    allocator_may_mark = models.BooleanField(default=False, help_text="the allocator may mark, not only propose")
+    allocator_may_mark = models.BooleanField(
+        null=True, blank=True, help_text="the allocator may mark, not only propose; unset: on paper yes, live no"
+    )
     active = models.BooleanField(default=True)
 
     class Meta:
@@ -98,11 +101,17 @@ class Account(models.Model):
             bounded("accounts", "max_share_per_strategy", 0, 1),
             bounded("accounts", "max_deployed_share", 0, 1),
             bounded("accounts", "max_open_strategies", 1, 1_000),
+            bounded("accounts", "max_per_structure", 1, 1_000),
             bounded("accounts", "max_sets", 1, 10_000),
         ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.mode})"
+
+    @property
+    def lets_allocator_mark(self) -> bool:
+        """Whether the allocator's proposals are marked at once: its owner's word, else paper accounts only."""
+        return self.mode == AccountMode.PAPER if self.allocator_may_mark is None else self.allocator_may_mark
 
 
 class AllocationRun(models.Model):

@@ -48,7 +48,7 @@ def allocate_portfolio(account: Account, *, as_of: datetime, min_score: Decimal 
     run = AllocationRun.objects.create(account=account, as_of=as_of, capital=account.capital, considered=len(proposals))
     sized = allocate(proposals, limits=limits_of(account), used=blocked_by(account, as_of))
     _record(run, sized)
-    if account.allocator_may_mark:
+    if account.lets_allocator_mark:
         _mark(run)
     return run
 
@@ -62,6 +62,7 @@ def limits_of(account: Account) -> Limits:
         per_strategy=capital * float(account.max_share_per_strategy),
         max_sets=account.max_sets,
         max_open=account.max_open_strategies,
+        max_per_structure=account.max_per_structure,
         industries=_weights(IndustryAllocation.objects.values_list("industry", "weight_percentage", "position_type")),
         sectors=_weights(SectorAllocation.objects.values_list("sector", "weight_percentage", "position_type")),
     )
@@ -152,6 +153,7 @@ def _proposal(row: OptionStrategy, fact: Underlying | None, as_of: datetime) -> 
         outlook=row.market_outlook,
         score=float(row.total_score),
         margin=margin,
+        structure=row.structure,
     )
 
 

@@ -96,6 +96,9 @@ class ConsoleCommand(BaseCommand):
         with Progress(*columns, console=self.note, disable=not self.note.is_terminal) as bar:
             task = bar.add_task(label, total=total)
             yield Advance(bar, task)
+            if total is None:  # a step of unknown length is whole when it is over
+                done = max(1, int(bar.tasks[-1].completed))
+                bar.update(task, completed=done, total=done)
 
 
 class Advance:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import models
 
+from market.calendar import IST
 from market.constraints import MONEY_MAX, PRICE_MAX, bounded, one_of
 from market.contract import Contract, OptionType
 from market.querysets import (
@@ -280,7 +281,7 @@ class ChainSnapshot(models.Model):
         indexes = [models.Index(fields=["symbol", "-taken_at"], name="chain_snapshots_latest_idx")]
 
     def __str__(self) -> str:
-        return f"{self.symbol} {self.taken_at:%Y-%m-%d %H:%M} {self.source}"
+        return f"{self.symbol} {self.taken_at.astimezone(IST):%Y-%m-%d %H:%M} {self.source}"
 
 
 class OptionQuote(models.Model):

@@ -38,11 +38,19 @@ class Migration(migrations.Migration):
                 ),
                 ("max_deployed_share", models.DecimalField(decimal_places=4, default=Decimal("0.60"), max_digits=5)),
                 ("max_open_strategies", models.PositiveIntegerField(default=10)),
+                (
+                    "max_per_structure",
+                    models.PositiveIntegerField(default=3, help_text="most open strategies of one structure"),
+                ),
                 ("max_sets", models.PositiveIntegerField(default=10, help_text="most sets of one strategy")),
                 ("allow_naked", models.BooleanField(default=False, help_text="may hold shorts with unlimited loss")),
                 (
                     "allocator_may_mark",
-                    models.BooleanField(default=False, help_text="the allocator may mark, not only propose"),
+                    models.BooleanField(
+                        blank=True,
+                        help_text="the allocator may mark, not only propose; unset: on paper yes, live no",
+                        null=True,
+                    ),
                 ),
                 ("active", models.BooleanField(default=True)),
             ],
@@ -71,6 +79,10 @@ class Migration(migrations.Migration):
                     models.CheckConstraint(
                         condition=models.Q(("max_open_strategies__gte", 1), ("max_open_strategies__lte", 1000)),
                         name="accounts_max_open_strategies_bounded",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("max_per_structure__gte", 1), ("max_per_structure__lte", 1000)),
+                        name="accounts_max_per_structure_bounded",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(("max_sets__gte", 1), ("max_sets__lte", 10000)),

@@ -7,9 +7,9 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 
 def seed(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """One paper account, on which the allocator may mark."""
+    """One paper account; the allocator may mark on it, as on every paper account."""
     apps.get_model("allocation", "Account").objects.get_or_create(
-        name="paper", defaults={"mode": "paper", "capital": settings.PAPER_CAPITAL, "allocator_may_mark": True}
+        name="paper", defaults={"mode": "paper", "capital": settings.PAPER_CAPITAL}
     )
 
 

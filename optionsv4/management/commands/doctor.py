@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.utils import timezone
+from rich.text import Text
 
 from allocation.models import Account
 from market.calendar import closed_reason, is_covered
@@ -32,7 +33,7 @@ class Command(ConsoleCommand):
         """Ask and report."""
         as_of = now_or(options["as_of"])
         findings = {name: ask(as_of) for name, ask in QUESTIONS.items()}
-        rows = [(name, "ok" if well else "[red]wrong[/red]", text) for name, (well, text) in findings.items()]
+        rows = [(name, "ok" if well else Text("wrong", style="red"), text) for name, (well, text) in findings.items()]
         data = {name: {"ok": well, "text": text} for name, (well, text) in findings.items()}
         self.emit(data, table(f"Doctor, {ist(as_of)} IST", ("Question", "Answer", "Detail"), rows))
         return None if all(well for well, _ in findings.values()) else FAILED

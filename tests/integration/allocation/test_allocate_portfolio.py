@@ -82,9 +82,11 @@ def test_a_paper_account_gets_its_proposal_marked_with_sets_and_priority(account
 
 
 def test_the_seeded_paper_account_may_mark_and_a_live_one_may_not():
-    assert Account(mode="live", name="x", capital=1).allocator_may_mark is False
+    assert Account(mode="live", name="x", capital=1).lets_allocator_mark is False
+    assert Account(mode="paper", name="x", capital=1).lets_allocator_mark is True
+    assert Account(mode="paper", name="x", capital=1, allocator_may_mark=False).lets_allocator_mark is False
     seeded = Account.objects.filter(name="paper").first()
-    assert seeded is None or seeded.allocator_may_mark
+    assert seeded is None or seeded.lets_allocator_mark
 
 
 def test_a_live_account_gets_a_proposal_only():

@@ -178,3 +178,24 @@ def test_oversized_checks_one_strategy():
 
     assert oversized(Sized(ACME, 10), limits) == []
     assert [reason.code for reason in oversized(Sized(ACME, 11), limits)] == ["LIMIT_SETS", "LIMIT_PER_STRATEGY"]
+
+
+def test_no_more_than_so_many_of_one_structure():
+    names = ("A", "B", "C", "D")
+    proposals = [
+        Proposal(number, name, "", "", "Neutral", 1 - number / 10, 1_000.0, depth=5, structure="long-call")
+        for number, name in enumerate(names)
+    ]
+    limits = Limits(1e6, 1e6, 1e6, max_sets=1, max_open=10, max_per_structure=2)
+
+    answers = allocate(proposals, limits=limits, used=Used())
+
+    assert [answer.sets for answer in answers] == [1, 1, 0, 0]
+    assert {answer.reason.code for answer in answers[2:]} == {"LIMIT_STRUCTURE"}
+
+
+def test_too_many_of_one_structure_are_found_afterwards():
+    used = Used(structures={"long-call": 3})
+    limits = Limits(1e6, 1e6, 1e6, max_sets=1, max_open=10, max_per_structure=2)
+
+    assert [reason.code for reason in exceeded(used, limits)] == ["LIMIT_STRUCTURE"]
