@@ -240,3 +240,62 @@ def test_legs_change_only_while_the_strategy_is_pending():
 
     leg.refresh_from_db()
     assert leg.premium == 101
+
+
+def as_desk(statement, *values):
+    """Run one statement as the role people are given."""
+    with transaction.atomic():
+        cursor = connection.cursor()
+        cursor.execute("SET LOCAL ROLE options_desk")
+        cursor.execute(statement, values)
+        cursor.execute("RESET ROLE")
+
+
+@pytest.mark.parametrize(("start", "end"), [("marked", "executing"), ("executing", "failed")])
+def test_people_cannot_play_the_executor(start, end):
+    strategy = make_strategy()
+    walk_to(strategy, start)
+
+    with pytest.raises(IntegrityError, match=f"only the executor moves strategy {strategy.pk} to {end}"):
+        as_desk("UPDATE strategies SET execution_status = %s WHERE id = %s", end, strategy.pk)
+
+    strategy.refresh_from_db()
+    assert strategy.execution_status == start
+
+
+@pytest.mark.parametrize("status", ["executing", "executed", "failed"])
+def test_people_change_nothing_once_it_is_claimed(status):
+    strategy = make_strategy()
+    walk_to(strategy, status)
+
+    with pytest.raises(IntegrityError, match="SQL may change it no more"):
+        as_desk("UPDATE strategies SET execution_notes = 'x' WHERE id = %s", strategy.pk)
+
+
+def test_people_keep_to_their_scale_of_priorities():
+    strategy = make_strategy()
+
+    with pytest.raises(IntegrityError, match="priority 11 is outside the scale 1-10"):
+        as_desk("UPDATE strategies SET execution_priority = 11 WHERE id = %s", strategy.pk)
+
+
+def test_nobody_signs_as_another():
+    strategy = make_strategy()
+
+    with transaction.atomic():
+        cursor = connection.cursor()
+        cursor.execute("SELECT set_config('optionsv4.actor', 'admin:ceo', true)")
+        cursor.execute("SET LOCAL ROLE options_desk")
+        cursor.execute(QUERIES[0].replace("123", str(strategy.pk)))
+        cursor.execute("RESET ROLE")
+
+    strategy.refresh_from_db()
+    assert strategy.changed_by == "options_desk"
+    assert strategy.events.order_by("-pgh_id").first().changed_by == "options_desk"
+
+
+def test_notes_have_an_end():
+    strategy = make_strategy()
+
+    with pytest.raises(IntegrityError, match="execution_notes_bounded"):
+        as_desk("UPDATE strategies SET execution_notes = repeat('x', 100001) WHERE id = %s", strategy.pk)
