@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from optionsv4.bootstrap import bootstrap, needs_database
+from optionsv4.bootstrap import bootstrap, lay_tables, needs_database
 
 
 def main() -> None:
@@ -13,6 +13,8 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "optionsv4.settings")
     if needs_database(sys.argv):
         bootstrap(Path(__file__).resolve().parent)
+        if sys.argv[1] != "migrate":
+            lay_tables()
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

@@ -13,7 +13,9 @@ from typing import IO, Any, ClassVar, cast
 
 import orjson
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import ProgrammingError
 from django.utils import timezone
+from psycopg.errors import UndefinedColumn, UndefinedTable
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
@@ -25,6 +27,7 @@ from market.calendar import IST
 from market.errors import OptionsError
 
 DONE, FAILED, USAGE, REFUSED = 0, 1, 2, 3
+NOT_MIGRATED = "The database lacks tables or columns that this version needs. Run: python manage.py migrate"
 MISSING = "–"
 FIRST_YEAR, LAST_YEAR = 1990, 2100  # of any moment worth asking about
 MOST_ROWS = 100_000
@@ -53,11 +56,16 @@ class ConsoleCommand(BaseCommand):
         self.as_json: bool = options.pop("as_json", False)
         self.out = Console(file=cast(IO[str], self.stdout._out), emoji=False, width=_width(self.stdout))
         self.note = Console(stderr=True, quiet=self.as_json, emoji=False, width=_width(self.stderr))
+        _require_text(options)
         try:
             with acting(f"cli:{person()}"):
                 code = self.run(**options)
         except OptionsError as refusal:
             self._refuse(refusal)
+        except ProgrammingError as error:
+            if not isinstance(error.__cause__, UndefinedTable | UndefinedColumn):
+                raise
+            raise CommandError(f"{NOT_MIGRATED} [DATABASE_OUTDATED]", returncode=FAILED) from error
         if code:
             sys.exit(code)
 
@@ -221,3 +229,13 @@ def _plain(value: Any) -> Any:
 def _width(stream: Any) -> int | None:
     """Let rich find a terminal's width; give pipes and files enough room not to cut columns."""
     return None if getattr(stream, "isatty", lambda: False)() else 160
+
+
+def _require_text(options: Mapping[str, Any]) -> None:
+    """Refuse words that are no UTF-8: they could be neither stored nor printed."""
+    for name, value in options.items():
+        for word in value if isinstance(value, list) else [value]:
+            try:
+                str(word).encode()
+            except UnicodeEncodeError as error:
+                raise CommandError(f"--{name} is not valid UTF-8 text", returncode=USAGE) from error

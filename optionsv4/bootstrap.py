@@ -4,10 +4,15 @@ Called by manage.py, asgi.py and celery.py; never by settings, so that `manage.p
 """
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import django
 import environ
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection
 
 from optionsv4 import embedded
 
@@ -32,6 +37,15 @@ def bootstrap(base_dir: Path) -> None:
         os.environ["REDIS_URL"] = servers.redis_url
     # Child processes inherit the addresses; settings must still know whose they are.
     os.environ["OPTIONSV4_EMBEDDED"] = "1"
+
+
+def lay_tables() -> None:
+    """Migrate the embedded server of a fresh checkout, which is empty; a real server is its owner's to migrate."""
+    django.setup()
+    if not settings.EMBEDDED_SERVERS or "django_migrations" in connection.introspection.table_names():
+        return
+    sys.stderr.write("Setting up the database, once ...\n")
+    call_command("migrate", verbosity=0)
 
 
 def needs_database(argv: Sequence[str]) -> bool:

@@ -12,6 +12,8 @@ from strategies.spec import ExitClass, Structure
 ENTRY_SHARE = 0.5  # of the days at entry: a time exit is never earlier than half-way
 CAPPED_STOP = 0.8  # of the maximum loss: a stop at the maximum loss would never act
 DELTA_ROOM = 0.15  # net delta a position may gain beyond the one it was opened with
+NEAR_NOTHING = 0.05  # of the tail loss: a smaller credit says nothing about what may be lost
+TAIL_STOP = 0.25  # of the tail loss: the stop of a position whose credit is near nothing
 VEGA_GROWTH = 1.5  # times the net vega at entry
 
 
@@ -122,6 +124,8 @@ def _stop(rule: ExitRule, evaluation: Evaluation) -> float:
     """Return the loss to leave at, always short of the maximum loss."""
     capped = CAPPED_STOP * evaluation.max_loss
     if rule.stop_of_credit is not None and evaluation.option_premium > 0.0:
-        # A credit near nothing would stop the position out on the first tick.
-        return min(max(rule.stop_of_credit * evaluation.option_premium, 0.25 * evaluation.tail_loss), capped)
+        credit = evaluation.option_premium
+        # A multiple of a credit near nothing would stop the position out on the first tick.
+        floor = TAIL_STOP * evaluation.tail_loss if credit < NEAR_NOTHING * evaluation.tail_loss else 0.0
+        return min(max(rule.stop_of_credit * credit, floor), capped)
     return rule.stop_of_loss * min(evaluation.max_loss, max(evaluation.tail_loss, abs(evaluation.option_premium)))

@@ -63,8 +63,8 @@ def untraded(before: date) -> StrategyQuerySet:
 
 
 def unused(before: date) -> QuerySet[ChainSnapshot]:
-    """Snapshots of earlier days on which no strategy of that underlying was traded, or generated and traded later."""
-    busy = Q(execution_runs__isnull=False) | Q(trades__isnull=False)
+    """Snapshots of earlier days on which no strategy of that underlying was traded, or generated and then wanted."""
+    busy = Q(execution_runs__isnull=False) | Q(trades__isnull=False) | Q(execution_status="marked")
     that_day = Q(trade_date=OuterRef("taken_at__date")) | Q(execution_runs__as_of__date=OuterRef("taken_at__date"))
     traded = OptionStrategy.objects.filter(busy & that_day, stock_name=OuterRef("symbol"))
     return ChainSnapshot.objects.filter(~Exists(traded), taken_at__date__lt=before)

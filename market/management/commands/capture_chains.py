@@ -16,7 +16,7 @@ class Command(ConsoleCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Which symbols, from where."""
-        parser.add_argument("--symbol", action="append", help="only these; may be repeated")
+        parser.add_argument("--symbol", action="append", type=str.upper, help="only these; may be repeated")
         parser.add_argument("--source", default=None, help="which market; default MARKET_SOURCE")
 
     def run(self, **options: Any) -> int | None:

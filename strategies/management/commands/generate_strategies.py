@@ -20,7 +20,7 @@ class Command(ConsoleCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """What for, for whose taste, and where the work is done."""
-        parser.add_argument("--symbol", action="append", help="only these; may be repeated")
+        parser.add_argument("--symbol", action="append", type=str.upper, help="only these; may be repeated")
         parser.add_argument("--risk", choices=RISKS, default="moderate")
         parser.add_argument("--celery", action="store_true", help="let the workers do it, one task per symbol")
         parser.add_argument(

@@ -26,7 +26,7 @@ class Command(ConsoleCommand):
         """One sub-command per verb, as the documents print them."""
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="list|mark|bulk|top|show|unmark")
         listing = verbs.add_parser("list", help="pending strategies, best first")
-        listing.add_argument("--symbol")
+        listing.add_argument("--symbol", type=str.upper)
         listing.add_argument("--min-score", type=share, default=0, metavar="0-1")
         listing.add_argument("--limit", type=row_count, default=50)
         listing.add_argument("--every-day", action="store_true", help="not only the newest generation")

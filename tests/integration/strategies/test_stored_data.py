@@ -282,8 +282,8 @@ def test_more_rows_than_a_batch_go_and_a_second_time_finds_nothing():
 def test_the_archive_command_reports():
     OptionStrategyFactory(generated_on=OLD)
 
-    dry_code, dry = run("archive_old_data", "--as-of", "2026-08-18", "--dry-run", "--json")
-    code, output = run("archive_old_data", "--as-of", "2026-08-18", "--days", "30")
+    dry_code, dry = run("archive_old_data", "--as-of", "2026-08-18", "--json")
+    code, output = run("archive_old_data", "--as-of", "2026-08-18", "--days", "30", "--delete")
 
     assert (dry_code, code) == (0, 0)
     assert json.loads(dry)["strategies"] == 1
