@@ -13,8 +13,7 @@ from market.console import FAILED, ConsoleCommand
 class Command(ConsoleCommand):
     """Say whether the newest allocation keeps every limit."""
 
-    help = "Check the newest allocation of an account against its limits."
-    takes_as_of = False
+    help = "Check the newest allocation of an account, at most as late as --as-of, against its limits."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Which account."""
@@ -22,7 +21,8 @@ class Command(ConsoleCommand):
 
     def run(self, **options: Any) -> int | None:
         """Check and say so; exit code 1 when a limit is exceeded."""
-        run = AllocationRun.objects.filter(account=account_named(options["account"])).first()
+        runs = AllocationRun.objects.filter(account=account_named(options["account"]))
+        run = (runs.filter(as_of__lte=options["as_of"]) if options["as_of"] else runs).first()
         if run is None:
             self.emit({"run": None, "violations": []}, "There is no allocation yet. Run allocate_portfolio first.")
             return FAILED

@@ -482,3 +482,12 @@ def test_validate_without_a_proposal_fails(account):
 
     assert code == 1
     assert "There is no allocation yet." in output
+
+
+def test_validation_looks_no_later_than_its_moment():
+    AccountFactory(name="early")
+
+    code, output = run_command("validate_allocation", "--account", "early", "--as-of", "2020-01-01")
+
+    assert code == 1
+    assert "There is no allocation yet" in output
