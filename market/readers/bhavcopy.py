@@ -2,7 +2,8 @@
 
 A price of 0 stands for "did not trade" and becomes None; the close of a contract that did not trade is a theoretical
 number and becomes None too (the settlement price says what the exchange made of it). Futures and options volume is
-stated in contracts: units where the file says the lot, else left in contracts with an unknown lot.
+stated in contracts: units where the file says the lot, else left in contracts with an unknown lot. An underlying
+always has a price, so a spot of 0 is a fault of the row.
 """
 
 from collections import Counter
@@ -11,12 +12,16 @@ from dataclasses import astuple, dataclass, replace
 from datetime import date
 from typing import TypeVar
 
+from market.calendar import is_covered, session_on
+from market.master import BAD_ROWS_SHARE
 from market.readers.archive import Member, bad
 from market.readers.gate import COUNT_CEILING, PRICE_CEILING, PRICE_FLOOR
-from market.readers.rows import INDEX_SYMBOLS, NONE_MARKS, RowFault, Table, day, positive, symbol_of, whole
+from market.readers.rows import INDEX_SYMBOLS, NONE_MARKS, RowFault, Table, day, number, positive, symbol_of, whole
+from market.rulebook.days import UNKNOWN_HOURS, covered_years
 
 _UDIFF_NAMES = {"IDF": "FUTIDX", "STF": "FUTSTK", "IDO": "OPTIDX", "STO": "OPTSTK"}
 _FUTURES, _OPTIONS = ("FUTIDX", "FUTSTK"), ("OPTIDX", "OPTSTK")
+_SATURDAY = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +135,11 @@ class _Cells:
             raise RowFault("NEGATIVE_PRICE" if value < 0 else "NOT_A_PRICE")
         return value
 
+    def spot(self, name: str) -> float | None:
+        if number(self.text(name)) == 0:
+            raise RowFault("ZERO_SPOT")
+        return self.price(name)
+
     def sure_price(self, name: str) -> float:
         value = self.price(name)
         if value is None:
@@ -150,7 +160,7 @@ class _Cells:
 
 
 def read(member: Member) -> Bhavcopy:
-    """Read one bhavcopy; raises BadChain when it is none of the known forms or holds no usable row."""
+    """Read one bhavcopy of one session; raises BadChain when it is no known form or must not be used as a whole."""
     table = Table(member)
     for columns, parse in _CONTRACT_FORMS:
         if set(columns) <= set(table.columns):
@@ -187,10 +197,33 @@ def _unique(rows: Iterable[RowT | str]) -> tuple[tuple[RowT, ...], Counter[str]]
 
 
 def _checked(bhavcopy: Bhavcopy) -> Bhavcopy:
-    if bhavcopy.contracts or bhavcopy.shares:
-        return bhavcopy
-    lost = ", ".join(f"{code} {count}" for code, count in sorted(bhavcopy.rejected.items()))
-    raise bad("NO_ROWS", f"{bhavcopy.name} holds no usable row.", f"Rejected: {lost}." if lost else "")
+    name, rows = bhavcopy.name, bhavcopy.contracts or bhavcopy.shares
+    lost = ", ".join(f"{code} {count:,}" for code, count in sorted(bhavcopy.rejected.items()))
+    if not rows:
+        raise bad("NO_ROWS", f"{name} holds no usable row{f' ({lost})' if lost else ''}.", "Fetch it again.")
+    _check_day(name, {row.day for row in rows})
+    wrong = bhavcopy.rejected.total()
+    if wrong > BAD_ROWS_SHARE * (wrong + len(rows)):
+        sentence = f"{name}: {wrong:,} of {wrong + len(rows):,} rows are unusable ({lost})."
+        raise bad("TOO_MANY_BAD_ROWS", sentence, "Fetch it again.")
+    return bhavcopy
+
+
+def _check_day(name: str, days: set[date]) -> None:
+    first, last = min(days), max(days)
+    if first != last:
+        sentence = f"{name} holds rows of {len(days)} days, {first} to {last}."
+        raise bad("MIXED_DATES", sentence, "A bhavcopy is of one session: give each day its own file.")
+    if not _trades(first):
+        sentence = f"{name} is of {first:%A %d %b %Y}, a day without a known session."
+        raise bad("OUT_OF_SESSION", sentence, "Check the dates in it, or extend market/rulebook/days.py.")
+
+
+def _trades(session: date) -> bool:
+    """Whether the exchange can have printed a bhavcopy; of the years before the rulebook only weekends are known."""
+    if is_covered(session):
+        return session_on(session) is not None or session in UNKNOWN_HOURS
+    return session.year < min(covered_years()) and session.weekday() < _SATURDAY
 
 
 def _contract(cells: _Cells, facts: _Terms, names: _Prices) -> ContractDay:
@@ -214,7 +247,7 @@ def _contract(cells: _Cells, facts: _Terms, names: _Prices) -> ContractDay:
         low=low if lots else None,
         close=cells.price(names.close) if lots else None,
         settlement=cells.price(names.settlement),
-        underlying_price=cells.price(names.underlying_price) if names.underlying_price else None,
+        underlying_price=cells.spot(names.underlying_price) if names.underlying_price else None,
         volume=lots * (facts.lot_size or 1),
         open_interest=cells.count(names.interest),
         open_interest_change=change,

@@ -1,4 +1,7 @@
-"""Keeps bhavcopies: contracts to contract_bars, shares to daily_bars; importing again changes nothing."""
+"""Keeps bhavcopies: contracts to contract_bars, shares to daily_bars; importing again changes nothing.
+
+What a file does not say never replaces what is stored.
+"""
 
 import logging
 from collections import Counter
@@ -25,6 +28,8 @@ _TABLES: dict[type, tuple[str, tuple[str, ...]]] = {
     ),
     ShareDay: ("daily_bars", ("exchange", "symbol", "series", "day")),
 }
+# A form without lots states volume in contracts: where the lot is stored, it becomes units like the volume it replaces.
+_UNITS = 'excluded."volume" * CASE WHEN excluded."lot_size" IS NULL THEN COALESCE(held."lot_size", 1) ELSE 1 END'
 Progress = Callable[[int, int], None]
 
 
@@ -88,6 +93,7 @@ def _upsert(rows: Sequence[ContractDay] | Sequence[ShareDay]) -> tuple[int, int]
     table, key = _TABLES[type(rows[0])]
     columns = [column.name for column in fields(rows[0])]
     facts = [column for column in columns if column not in key]
+    merged = ", ".join(_merged(column, columns) for column in facts)
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS staged_bars")
         cursor.execute(
@@ -97,8 +103,8 @@ def _upsert(rows: Sequence[ContractDay] | Sequence[ShareDay]) -> tuple[int, int]
             copy.write("".join(map(_line, rows)))
         cursor.execute(
             f"INSERT INTO {table} AS held ({_names(columns)}) SELECT {_names(columns)} FROM staged_bars"  # noqa: S608
-            f" ON CONFLICT ({_names(key)}) DO UPDATE SET ({_names(facts)}) = ROW({_names(facts, 'excluded.')})"
-            f" WHERE ROW({_names(facts, 'held.')}) IS DISTINCT FROM ROW({_names(facts, 'excluded.')})"
+            f" ON CONFLICT ({_names(key)}) DO UPDATE SET ({_names(facts)}) = ROW({merged})"
+            f" WHERE ROW({_names(facts, 'held.')}) IS DISTINCT FROM ROW({merged})"
             " RETURNING xmax = 0"  # a row that was not there before has no deleting transaction
         )
         written = [new for (new,) in cursor.fetchall()]
@@ -107,6 +113,12 @@ def _upsert(rows: Sequence[ContractDay] | Sequence[ShareDay]) -> tuple[int, int]
 
 def _names(columns: Sequence[str], prefix: str = "") -> str:
     return ", ".join(f'{prefix}"{column}"' for column in columns)
+
+
+def _merged(column: str, columns: Sequence[str]) -> str:
+    if column == "volume" and "lot_size" in columns:
+        return _UNITS
+    return f'COALESCE(excluded."{column}", held."{column}")'
 
 
 def _line(row: Any) -> str:

@@ -32,6 +32,8 @@ _INSERT = (
     " %s::text[]) ON CONFLICT (symbol, taken_at, source) DO NOTHING RETURNING id, symbol, taken_at, source"
 )
 
+_CONFLICT = "A different chain is already stored under the same symbol and time."
+
 Key = tuple[str, datetime, str]
 Progress = Callable[[int, int], None]
 
@@ -64,12 +66,17 @@ class StoreCounts:
 
 @dataclass(slots=True)
 class ChainImport:
-    """One file's import: its row, how many members it had, what came of them, and the first sentence per refusal."""
+    """One file's import: its row, how many members it had, what came of them, and the first sentence per refusal.
+
+    `symbols` are the underlyings of its usable chains, wanted or not; `absent` the wanted ones not among them.
+    """
 
     record: FileImport
     members: int = 0
     counts: StoreCounts = field(default_factory=StoreCounts)
     sentences: dict[str, str] = field(default_factory=dict)
+    symbols: set[str] = field(default_factory=set)
+    absent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +127,17 @@ def import_chain_file(
         refuse(record, refusal.reason)
         raise
     _begin(record)
+    chosen = wanted or Wanted()
     result = ChainImport(record, members=sum(len(group) for group in groups))
 
     def chains() -> Iterator[CapturedChain]:
         for done, group in enumerate(groups, start=1):
             for reading in readings(group, source=source):
-                yield from _taken(reading, result, wanted or Wanted())
+                yield from _taken(reading, result, chosen)
             progress(done, len(groups))
 
     result.counts.add(store_chains(chains(), file_import=record, replace=replace))
+    result.absent = tuple(sorted(chosen.symbols - result.symbols))
     _finish(result)
     return result
 
@@ -191,6 +200,7 @@ def _taken(reading: Reading, result: ChainImport, wanted: Wanted) -> Iterator[Ca
     for reason in reading.refusals:
         result.counts.refused[reason.code] += 1
         result.sentences.setdefault(reason.code, reason.sentence)
+    result.symbols.update(chain.underlying for chain in reading.chains)
     yield from (chain for chain in reading.chains if wanted.takes(chain))
 
 
@@ -219,24 +229,39 @@ def refuse(record: FileImport, reason: Reason) -> None:
 def _finish(result: ChainImport) -> None:
     record, counts = result.record, result.counts
     record.rejected = {**counts.rejected, **{f"chain:{code}": number for code, number in counts.refused.items()}}
+    if "CONFLICT" in counts.refused:
+        result.sentences.setdefault("CONFLICT", _CONFLICT)
     if not counts.landed:
         refuse(record, _why_nothing(result))
         return
     changed = counts.stored + counts.replaced
     record.status = FileImport.Status.ACCEPTED if changed else FileImport.Status.UNCHANGED
-    record.reason_code = record.reason_text = ""
+    without = _without(result) if result.absent else None
+    record.reason_code, record.reason_text = (without.code, without.sentence) if without else ("", "")
     record.save()
     logger.info("Chains of %s imported: %d stored, %d unchanged", record.file_name, counts.stored, counts.unchanged)
 
 
 def _why_nothing(result: ChainImport) -> Reason:
     refused = result.counts.refused
+    if result.absent and (result.symbols or not refused):
+        return _without(result)
     if not refused:
         return Reason("NO_MATCH", f"{result.record.file_name} holds no chain of the symbols and days asked for.")
-    code, number = refused.most_common(1)[0]
-    sentence = result.sentences.get(code, "A different chain is already stored under the same symbol and time.")
-    more = f" ({number} such refusals, none of its chains landed.)" if sum(refused.values()) > 1 else ""
-    return Reason(code, sentence + more)
+    code, _ = refused.most_common(1)[0]
+    return Reason(code, " ".join([result.sentences[code], *_losses(result.counts)]))
+
+
+def _without(result: ChainImport) -> Reason:
+    sentence = f"{result.record.file_name} holds no usable chain of {', '.join(result.absent)}."
+    return Reason("NO_MATCH", " ".join([sentence, *_losses(result.counts)]))
+
+
+def _losses(counts: StoreCounts) -> Iterator[str]:
+    """Everything that did not land, so that no reason hides another."""
+    for what, codes in (("Chains refused", counts.refused), ("Rows rejected", counts.rejected)):
+        if codes:
+            yield f"{what}: {', '.join(f'{code} {number:,}' for code, number in sorted(codes.items()))}."
 
 
 def _batched(chains: Iterable[CapturedChain]) -> Iterator[tuple[list[_Packed], Counter[str], Counter[str]]]:

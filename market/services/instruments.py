@@ -5,6 +5,7 @@ import logging
 import math
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -90,14 +91,15 @@ def import_scrip_master(
 ) -> FileImport:
     """Make a master the one in force, in one transaction; a file that must not be used is recorded and refused.
 
+    A path that cannot be opened is refused without a record: it says nothing about the master in force.
     `as_of` is the day the file is of; without it the day is read from the file (`master.infer_date`).
     """
     options = _Options(source, as_of, allow_shrink, allow_older, recognise_unchanged, fewest_rows, _stepper(progress))
     attempt = FileImport(kind=FileImport.Kind.MASTER, source=source, file_name=file_name or _name_of(path_or_stream))
-    with tempfile.TemporaryFile() as file:
+    with _opened(path_or_stream) as stream, tempfile.TemporaryFile() as file:
         try:
             options.step(0)
-            spooled = _spool(path_or_stream, file)
+            spooled = _spool(stream, file)
             attempt.sha256 = spooled.sha256
             with transaction.atomic():
                 _take(attempt, spooled, options)
@@ -119,6 +121,18 @@ def _name_of(path_or_stream: str | Path | Readable) -> str:
     return Path(str(getattr(path_or_stream, "name", "stream"))).name
 
 
+def _opened(path_or_stream: str | Path | Readable) -> AbstractContextManager[Readable]:
+    if not isinstance(path_or_stream, str | Path):
+        return nullcontext(path_or_stream)
+    path = Path(path_or_stream)
+    try:
+        return path.open("rb")
+    except OSError as error:
+        code = "FILE_NOT_FOUND" if isinstance(error, FileNotFoundError) else "UNREADABLE"
+        sentence = f"The master {path} cannot be opened: {error.strerror}."
+        raise BadMaster(Reason(code, sentence, "Give the path of an existing file.")) from error
+
+
 def _stepper(progress: Progress | None) -> Callable[[int], None]:
     def step(done: int) -> None:
         if progress is not None:
@@ -137,10 +151,10 @@ def _record_refusal(attempt: FileImport, refusal: BadMaster) -> None:
     logger.error("master %s from %s refused: %s", attempt.file_name, attempt.source, refusal.reason.code)
 
 
-def _spool(path_or_stream: str | Path | Readable, file: IO[bytes]) -> _Spooled:
+def _spool(stream: Readable, file: IO[bytes]) -> _Spooled:
     """Write the cleaned text to disk while hashing it: nothing reaches the database before the last byte is seen."""
     digest, newlines = hashlib.sha256(), 0
-    for chunk in cleaned(_chunks(path_or_stream)):
+    for chunk in cleaned(_chunks(stream)):
         digest.update(chunk)
         newlines += chunk.count(b"\n")
         file.write(chunk)
@@ -148,16 +162,11 @@ def _spool(path_or_stream: str | Path | Readable, file: IO[bytes]) -> _Spooled:
     return _Spooled(file, digest.hexdigest(), newlines + 1)
 
 
-def _chunks(path_or_stream: str | Path | Readable) -> Iterator[bytes]:
-    if not isinstance(path_or_stream, str | Path):
-        yield from iter(lambda: path_or_stream.read(_CHUNK), b"")
-        return
+def _chunks(stream: Readable) -> Iterator[bytes]:
     try:
-        with Path(path_or_stream).open("rb") as opened:
-            yield from iter(lambda: opened.read(_CHUNK), b"")
+        yield from iter(lambda: stream.read(_CHUNK), b"")
     except OSError as error:
-        sentence = f"The master {path_or_stream} cannot be read: {error.strerror}."
-        raise BadMaster(Reason("UNREADABLE", sentence, "Give the path of an existing file.")) from error
+        raise BadMaster(Reason("UNREADABLE", f"The master cannot be read: {error.strerror}.", KEPT)) from error
 
 
 def _take(attempt: FileImport, spooled: _Spooled, options: _Options) -> None:

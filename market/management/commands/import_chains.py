@@ -27,7 +27,7 @@ class Command(ConsoleCommand):
         parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="file or archive")
         parser.add_argument("--source", type=_source, help="name to store them under (default: the name of the form)")
         parser.add_argument(
-            "--symbol", action="append", default=[], metavar="S", help="only this underlying; repeatable"
+            "--symbol", action="append", type=_symbol, default=[], metavar="S", help="only this underlying; repeatable"
         )
         parser.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DATE", help="first day")
         parser.add_argument("--to", dest="last", type=date.fromisoformat, metavar="DATE", help="last day")
@@ -41,7 +41,7 @@ class Command(ConsoleCommand):
         right = [column for column in COLUMNS if column not in ("File", "Refused", "Rejected rows")]
         sentences = [escape(f"{one['file']}: {one['sentence']} [{one['code']}]") for one in reports if one["sentence"]]
         self.emit({"files": reports}, table("Option chains", COLUMNS, rows, right=right), *sentences)
-        return FAILED if any(report["status"] == "refused" for report in reports) else None
+        return FAILED if any(report["status"] == "refused" or report["absent"] for report in reports) else None
 
     def _import(self, path: Path, wanted: Wanted, options: dict[str, Any]) -> dict[str, Any]:
         started = time.monotonic()
@@ -66,6 +66,12 @@ def _source(text: str) -> str:
     return text.strip()
 
 
+def _symbol(text: str) -> str:
+    if not text.strip():
+        raise ValueError(text)
+    return text.strip()
+
+
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
@@ -86,6 +92,7 @@ def _report(result: ChainImport, seconds: float) -> dict[str, Any]:
         "refused": dict(counts.refused),
         "rejected": dict(counts.rejected),
         "reasons": result.sentences,
+        "absent": list(result.absent),
         "code": record.reason_code,
         "sentence": record.reason_text,
         "seconds": round(seconds, 2),
@@ -99,6 +106,7 @@ def _refused(path: Path, reason: Reason, seconds: float) -> dict[str, Any]:
     return {
         **outcome,
         "reasons": {reason.code: said},
+        "absent": [],
         "code": reason.code,
         "sentence": said,
         "seconds": round(seconds, 2),

@@ -27,7 +27,7 @@ class Command(ConsoleCommand):
         given = {name: options[name] for name in ("allow_shrink", "allow_older")}
         given["as_of"] = moment.astimezone(IST).date() if moment else None
         with self.progress("reading") as advance:
-            if options["file"]:
+            if options["file"] is not None:
                 subject, source, name = options["file"], "dhan", ""
             else:
                 origin = todays_master(as_of=now_or(moment))

@@ -96,7 +96,7 @@ def test_the_command_says_why_a_symbol_was_not_captured():
     assert code == 0
     assert "1 of 2 chains stored from the simulated market." in output
     assert "Not captured" in output
-    assert "[/x]" in output
+    assert "[/X]" in output
 
 
 @pytest.mark.parametrize("arguments", [["--source", "simulated", "--symbol", "NOBODY"], ["--source", "recorded"]])

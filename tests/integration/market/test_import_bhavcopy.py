@@ -26,6 +26,16 @@ CASH = (
     "TURNOVER_LACS,NO_OF_TRADES,DELIV_QTY,DELIV_PER\n"
     "360ONE, EQ, 27-Jan-2026,1112.3,1108.0,1125.0,1100.3,1111.0,1113.7,1111.77,2585701,28747.13,39388, 1972349, 76.28\n"
 )
+UDIFF = (
+    "TradDt,FinInstrmTp,TckrSymb,XpryDt,StrkPric,OptnTp,NewBrdLotQty,Src,OpnPric,HghPric,LwPric,ClsPric,SttlmPric,"
+    "TtlTradgVol,OpnIntrst,ChngInOpnIntrst,UndrlygPric\n"
+)
+OPTION = "2025-08-14,IDO,NIFTY,2025-08-28,23150,PE,75,NSE,10.5,10.5,7.5,8.7,8.7,324,27150,4800,24631.3\n"
+CONVERTED = (
+    "SYMBOL,EXPIRY_DT,STRIKE_PR,OPTION_TYP,SETTLE_PR,OPEN_INT,CHG_IN_OI,VOLUME,TRADE_DATE,UNDERLYING_PRICE,HIGH_PRICE,"
+    "LOW_PRICE,OPEN_PRICE,CLOSE_PRICE,LAST_PRICE\n"
+    "NIFTY,28-08-2025,23150.0,PE,8.7,27150,4800,324,14-08-2025,24631.3,10.5,7.5,10.5,8.7,8.2\n"
+)
 
 
 def run(*paths: Path) -> tuple[int, dict[str, object]]:
@@ -76,6 +86,56 @@ def test_a_correction_lands(tmp_path: Path) -> None:
     assert float(ContractBar.objects.get(underlying="BANKNIFTY").settlement) == 33900
 
 
+def test_a_file_without_spots_leaves_the_stored_ones(tmp_path: Path) -> None:
+    run(written(tmp_path, UDIFF + OPTION))
+
+    code, report = run(written(tmp_path, UDIFF + OPTION.replace("24631.3", "0")))
+
+    assert (code, report["code"]) == (1, "NO_ROWS")
+    assert "ZERO_SPOT 1" in str(report["sentence"])
+    assert float(ContractBar.objects.get().underlying_price) == 24631.3
+
+
+def test_what_a_later_file_does_not_say_stays_as_it_was(tmp_path: Path) -> None:
+    run(written(tmp_path, UDIFF + OPTION))
+    silent = OPTION.replace("10.5,10.5,7.5,8.7,8.7,324,27150,4800,24631.3", "0,0,0,0,0,0,27225,0,")
+
+    _, report = run(written(tmp_path, UDIFF + silent))
+
+    bar = ContractBar.objects.get()
+    prices = (bar.open, bar.high, bar.low, bar.close, bar.settlement, bar.underlying_price)
+    assert tuple(map(float, prices)) == (10.5, 10.5, 7.5, 8.7, 8.7, 24631.3)
+    assert (report["updated"], bar.open_interest, bar.lot_size) == (1, 27225, 75)
+
+
+def test_a_form_without_lots_is_counted_in_units_where_the_lot_is_known(tmp_path: Path) -> None:
+    run(written(tmp_path, UDIFF + OPTION))
+
+    code, report = run(written(tmp_path, CONVERTED))
+
+    assert (code, report["status"]) == (0, "unchanged")
+    bar = ContractBar.objects.get()
+    assert (bar.volume, bar.lot_size) == (324 * 75, 75)
+
+
+def test_a_lot_learnt_later_turns_contracts_into_units(tmp_path: Path) -> None:
+    run(written(tmp_path, CONVERTED))
+
+    _, report = run(written(tmp_path, UDIFF + OPTION))
+
+    bar = ContractBar.objects.get()
+    assert (report["updated"], bar.volume, bar.lot_size) == (1, 324 * 75, 75)
+
+
+def test_an_unknown_delivery_does_not_hide_a_known_one(tmp_path: Path) -> None:
+    run(written(tmp_path, CASH))
+
+    _, report = run(written(tmp_path, CASH.replace(" 1972349, 76.28", " -, -").replace(",1111.0,", ",0,")))
+
+    bar = DailyBar.objects.get()
+    assert (report["status"], bar.delivered, bar.last_price) == ("unchanged", 1972349, 1111)
+
+
 def test_shares_land(tmp_path: Path) -> None:
     code, report = run(written(tmp_path, CASH))
 
@@ -103,7 +163,15 @@ def test_a_bad_member_does_not_lose_the_good_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "code"),
-    [("<html>", "HTML"), ("", "EMPTY"), ("a,b\n1,2\n", "WRONG_COLUMNS"), (OLD.splitlines()[0], "NO_ROWS")],
+    [
+        ("<html>", "HTML"),
+        ("", "EMPTY"),
+        ("a,b\n1,2\n", "WRONG_COLUMNS"),
+        (OLD.splitlines()[0], "NO_ROWS"),
+        (OLD.replace("18-MAR-2021", "20-MAR-2021"), "OUT_OF_SESSION"),
+        (OLD.replace("18-MAR-2021", "19-MAR-2021", 1), "MIXED_DATES"),
+        (OLD.replace("240381", "nan"), "TOO_MANY_BAD_ROWS"),
+    ],
 )
 def test_a_bad_file_is_refused_and_nothing_stored_is_lost(tmp_path: Path, text: str, code: str) -> None:
     run(written(tmp_path, OLD))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import call_command
+from django.core.management.base import CommandError
 from django.db import DataError, IntegrityError, connection
 
 from market.calendar import IST
@@ -211,6 +212,30 @@ def test_another_content_under_the_same_time_needs_replace(tmp_path: Path) -> No
     assert latest_chain("ACME", as_of=NOON + timedelta(hours=5)).quotes[0].last_price == 7.5
 
 
+def test_a_conflict_does_not_hide_the_rows_that_were_rejected(tmp_path: Path) -> None:
+    path = written(tmp_path, HEADER + ROW + ROW.replace("100.0,5.5", "110.0,3.5"))
+    run(path)
+    path.write_text(HEADER + ROW + ROW.replace("100.0,5.5", "110.0,nan"))
+
+    code, report = run(path)
+
+    assert (code, report["code"]) == (1, "CONFLICT")
+    assert (report["refused"], report["rejected"]) == ({"CONFLICT": 1}, {"NOT_FINITE": 1})
+    assert "Chains refused: CONFLICT 1. Rows rejected: NOT_FINITE 1." in str(report["sentence"])
+    assert FileImport.objects.latest("id").reason_text == report["sentence"]
+
+
+def test_a_conflict_beside_chains_that_land_gives_its_sentence(tmp_path: Path) -> None:
+    path = written(tmp_path, HEADER + ROW)
+    run(path)
+    path.write_text(HEADER + ROW.replace("5.5", "7.5") + OTHER)
+
+    _, report = run(path)
+
+    assert (report["stored"], report["refused"]) == (1, {"CONFLICT": 1})
+    assert "already stored" in report["reasons"]["CONFLICT"]  # type: ignore[index]
+
+
 def test_only_what_was_asked_for_lands(tmp_path: Path) -> None:
     path = written(tmp_path, HEADER + ROW + OTHER)
 
@@ -226,6 +251,46 @@ def test_asking_for_what_is_not_there_is_a_failure_with_a_sentence(tmp_path: Pat
     code, report = run(written(tmp_path, HEADER + ROW), "--symbol", "none")
 
     assert (code, report["code"]) == (1, "NO_MATCH")
+    assert "no usable chain of NONE" in str(report["sentence"])
+
+
+def test_a_symbol_may_be_written_small(tmp_path: Path) -> None:
+    code, report = run(written(tmp_path, HEADER + ROW + OTHER), "--symbol", " m&m ")
+
+    assert (code, report["stored"]) == (0, 1)
+    assert ChainSnapshot.objects.get().symbol == "M&M"
+
+
+def test_a_blank_symbol_is_wrong_usage(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="--symbol"):
+        run(written(tmp_path, HEADER + ROW), "--symbol", " ")
+
+
+def test_a_symbol_that_is_not_there_is_said_even_when_another_lands(tmp_path: Path) -> None:
+    path = written(tmp_path, HEADER + ROW + OTHER)
+
+    code, report = run(path, "--symbol", "acme", "--symbol", "typo")
+
+    assert (code, report["status"], report["stored"], report["code"]) == (1, "accepted", 1, "NO_MATCH")
+    assert "no usable chain of TYPO" in str(report["sentence"])
+    assert "ACME" not in str(report["sentence"])
+    assert FileImport.objects.get().reason_code == "NO_MATCH"
+    assert run(path, "--symbol", "acme")[1]["code"] == ""
+
+
+def test_a_missing_symbol_is_not_blamed_on_another_ones_refusal(tmp_path: Path) -> None:
+    spotless = OTHER.replace(",101.5,", ",0,")
+
+    code, report = run(written(tmp_path, HEADER + ROW + spotless), "--symbol", "none")
+
+    assert (code, report["code"], report["refused"]) == (1, "NO_MATCH", {"ZERO_SPOT": 1})
+
+
+def test_a_symbol_that_is_there_on_other_days_only_is_told_apart(tmp_path: Path) -> None:
+    code, report = run(written(tmp_path, HEADER + ROW), "--symbol", "acme", "--from", "2026-01-31")
+
+    assert (code, report["code"]) == (1, "NO_MATCH")
+    assert "symbols and days asked for" in str(report["sentence"])
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import os
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -450,11 +451,38 @@ def test_a_file_whose_contracts_have_all_expired_is_refused():
     assert refusal_of(as_of=date(2026, 4, 1), allow_shrink=True) == "NO_LIVE_DERIVATIVES"
 
 
-def test_a_path_that_is_not_there_is_refused(tmp_path: Path):
+@pytest.mark.parametrize(("name", "code"), [("none.csv", "FILE_NOT_FOUND"), ("", "UNREADABLE")])
+def test_a_path_that_cannot_be_opened_says_nothing_about_the_master(tmp_path: Path, name: str, code: str):
+    good = take()
+
     with pytest.raises(BadMaster) as refusal:
-        import_scrip_master(tmp_path / "none.csv", source="dhan")
+        import_scrip_master(tmp_path / name, source="dhan")
+
+    assert refusal.value.reason.code == code
+    assert list(FileImport.objects.all()) == [good]
+    assert current_master() == good
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_path_without_permission_says_nothing_about_the_master(tmp_path: Path):
+    (tmp_path / "master.csv").write_bytes(master())
+    (tmp_path / "master.csv").chmod(0)
+
+    with pytest.raises(BadMaster) as refusal:
+        import_scrip_master(tmp_path / "master.csv", source="dhan")
+
+    assert (refusal.value.reason.code, FileImport.objects.count()) == ("UNREADABLE", 0)
+
+
+def test_a_file_that_opens_and_then_fails_is_recorded():
+    good = take()
+
+    with pytest.raises(BadMaster) as refusal:
+        import_scrip_master("/proc/self/mem", source="dhan")
 
     assert refusal.value.reason.code == "UNREADABLE"
+    assert master_status().current == good
+    assert master_status().stale
 
 
 # --- a download
@@ -517,6 +545,17 @@ def test_the_command_says_why_it_refuses(tmp_path: Path):
         call_command("import_scrip_master", "--file", str(path))
 
     assert refusal.value.returncode == 1
+
+
+@pytest.mark.parametrize(("given", "code"), [("/nope", "FILE_NOT_FOUND"), ("", "UNREADABLE")])
+def test_the_command_takes_a_wrong_path_as_wrong_usage_of_it(given: str, code: str):
+    good = take()
+
+    with pytest.raises(CommandError, match=f"cannot be opened.*{code}") as refusal:
+        call_command("import_scrip_master", "--file", given)
+
+    assert refusal.value.returncode == 1
+    assert current_master() == good
 
 
 # --- the recorded masters

@@ -49,6 +49,11 @@ SHARE = (
 )
 
 
+# Forty-nine good rows: with them one bad row is 2 % of a file, which a file may still hold.
+OTHERS = "".join(TRADED.replace("2900.00,PE", f"{strike}.00,PE") for strike in range(1000, 1049))
+OTHER_SHARES = "".join(SHARE.replace("360ONE", f"ACME{number}") for number in range(49))
+
+
 def of(text: str) -> Bhavcopy:
     return read(Member("bhavcopy.csv", text.encode()))
 
@@ -125,13 +130,15 @@ def test_the_cash_form_strips_blanks_and_takes_a_dash_for_unknown() -> None:
         (",225,", ",,", "BAD_COUNT"),
         (",NSE,", ",XYZ,", "UNKNOWN_EXCHANGE"),
         (",MCX,", ",M CX,", "BAD_SYMBOL"),
+        (",2969.98,", ",0.00,", "ZERO_SPOT"),
+        (",2969.98,", ",-0.0,", "ZERO_SPOT"),
     ],
 )
 def test_a_bad_contract_is_rejected_with_its_code_and_the_rest_stays(old: str, new: str, code: str) -> None:
-    bhavcopy = of(UDIFF + TRADED.replace(old, new) + QUIET)
+    bhavcopy = of(UDIFF + TRADED.replace(old, new) + OTHERS)
 
     assert bhavcopy.rejected == {code: 1}
-    assert [contract.strike for contract in bhavcopy.contracts] == [2500.0]
+    assert [contract.strike for contract in bhavcopy.contracts] == list(range(1000, 1049))
 
 
 @pytest.mark.parametrize(
@@ -146,16 +153,16 @@ def test_a_bad_contract_is_rejected_with_its_code_and_the_rest_stays(old: str, n
     ],
 )
 def test_a_bad_share_is_rejected_with_its_code(old: str, new: str, code: str) -> None:
-    bhavcopy = of(CASH + SHARE.replace(old, new) + SHARE.replace("360ONE", "ACME"))
+    bhavcopy = of(CASH + SHARE.replace(old, new) + OTHER_SHARES)
 
     assert bhavcopy.rejected == {code: 1}
-    assert [share.symbol for share in bhavcopy.shares] == ["ACME"]
+    assert [share.symbol for share in bhavcopy.shares] == [f"ACME{number}" for number in range(49)]
 
 
 def test_a_row_twice_counts_once() -> None:
-    bhavcopy = of(UDIFF + TRADED + TRADED)
+    bhavcopy = of(UDIFF + TRADED + TRADED + OTHERS)
 
-    assert len(bhavcopy.contracts) == 1
+    assert len(bhavcopy.contracts) == 50
     assert bhavcopy.rejected == {"DUPLICATE": 1}
 
 
@@ -169,6 +176,8 @@ def test_a_row_twice_counts_once() -> None:
         (UDIFF.replace("Rmks", "SttlmPric") + TRADED, "WRONG_COLUMNS"),
         ("a,b\n1,2\n", "WRONG_COLUMNS"),
         ("", "EMPTY"),
+        (UDIFF + TRADED + TRADED.replace("2026-08-13", "2026-08-14").replace("2900.00", "2800.00"), "MIXED_DATES"),
+        (CASH + SHARE + SHARE.replace("27-Jan-2026", "28-Jan-2026"), "MIXED_DATES"),
     ],
 )
 def test_a_file_that_is_no_bhavcopy_is_refused(text: str, code: str) -> None:
@@ -176,6 +185,60 @@ def test_a_file_that_is_no_bhavcopy_is_refused(text: str, code: str) -> None:
         of(text)
 
     assert refusal.value.reason.code == code
+
+
+def test_a_file_with_more_than_one_bad_row_in_fifty_is_refused_whole() -> None:
+    unpriced = TRADED.replace(",2969.98,", ",0.00,")
+    fewer = OTHERS[: OTHERS.rindex("\n", 0, -1) + 1]
+
+    with pytest.raises(BadChain) as refusal:
+        of(UDIFF + unpriced + fewer)
+
+    assert refusal.value.reason.code == "TOO_MANY_BAD_ROWS"
+    assert "1 of 49 rows are unusable (ZERO_SPOT 1)" in refusal.value.reason.sentence
+
+
+def test_a_file_without_any_spot_says_so() -> None:
+    with pytest.raises(BadChain, match="no usable row.*ZERO_SPOT 2") as refusal:
+        of(UDIFF + (TRADED + QUIET).replace(",2969.98,", ",0,"))
+
+    assert refusal.value.reason.code == "NO_ROWS"
+
+
+def test_the_converted_form_needs_a_spot_as_well() -> None:
+    with pytest.raises(BadChain, match="ZERO_SPOT 1"):
+        of(CONVERTED.replace("24631.3", "0"))
+
+
+@pytest.mark.parametrize(
+    "day",
+    [
+        "24-Jan-2026",  # a Saturday
+        "25-Jan-2026",  # a Sunday
+        "26-Jan-2026",  # Republic Day
+        "04-Jan-2027",  # a Monday after the covered years
+        "20-Mar-2021",  # a Saturday before them
+    ],
+)
+def test_a_day_without_a_session_is_refused(day: str) -> None:
+    with pytest.raises(BadChain) as refusal:
+        of(CASH + SHARE.replace("27-Jan-2026", day))
+
+    assert refusal.value.reason.code == "OUT_OF_SESSION"
+
+
+@pytest.mark.parametrize(
+    "day",
+    [
+        "01-Feb-2026",  # the budget on a Sunday
+        "08-Nov-2026",  # a muhurat session on a Sunday: its hours are unknown, that it is held is not
+        "31-Dec-2026",
+        "18-Mar-2021",  # a weekday before the covered years
+        "01-Apr-2019",
+    ],
+)
+def test_a_day_with_a_session_and_a_weekday_of_old_are_taken(day: str) -> None:
+    assert len(of(CASH + SHARE.replace("27-Jan-2026", day)).shares) == 1
 
 
 @pytest.mark.realdata
