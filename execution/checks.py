@@ -93,23 +93,23 @@ def naked_not_allowed(candidate: Candidate, *, allow_naked: bool) -> Reason | No
     return Reason("NAKED_SHORT", "The loss of this strategy is unlimited and the account does not allow naked shorts.")
 
 
-def funds_short(candidate: Candidate, *, cash_needed: Decimal, margin: Decimal | None, free: Decimal) -> Reason | None:
-    """The account must be able to pay the purchases and to bear the worst loss.
+def at_risk(candidate: Candidate, *, margin: Decimal | None) -> Decimal | None:
+    """Rupees all sets may lose, or the `margin` they block where that is unlimited; None when it is unknown."""
+    return margin if candidate.unlimited_loss else _times(candidate.max_loss, candidate.sets)
 
-    `cash_needed` is what the buys cost with charges, `margin` what unlimited loss blocks, `free` what is not
-    already set aside; rupees.
-    """
-    at_risk = margin if candidate.unlimited_loss else _times(candidate.max_loss, candidate.sets)
-    if at_risk is None:
-        return Reason(
-            "RISK_UNKNOWN", "Neither the maximum loss nor the margin of this strategy is known.", "Allocate it."
-        )
-    required = max(cash_needed, at_risk)
-    if required <= free:
+
+def risk_unknown(candidate: Candidate, *, margin: Decimal | None) -> Reason | None:
+    """What may be lost must be known before anything is opened."""
+    if at_risk(candidate, margin=margin) is not None:
         return None
-    return Reason(
-        "FUNDS", f"The basket needs ₹{required:.2f} and ₹{free:.2f} is free.", "Close something or trade less."
-    )
+    return Reason("RISK_UNKNOWN", "Neither the maximum loss nor the margin of this strategy is known.", "Allocate it.")
+
+
+def funds_short(*, needed: Decimal, free: Decimal) -> Reason | None:
+    """The account must be able to pay the purchases and to bear the worst loss out of what is not set aside; rupees."""
+    if needed <= free:
+        return None
+    return Reason("FUNDS", f"The basket needs ₹{needed:.2f} and ₹{free:.2f} is free.", "Close something or trade less.")
 
 
 def blocked(*, cash: Decimal, max_loss: Decimal | None, sets: int) -> Decimal | None:

@@ -8,6 +8,7 @@ from django.db import models
 
 from allocation.models import Account
 from execution.lifecycle import ENDED_ORDERS, ENDED_RUNS, OrderState, RunState
+from execution.price_text import price_text
 from execution.querysets import LegOrderQuerySet, RunQuerySet, TradeQuerySet
 from market.constraints import MONEY_MAX, PRICE_MAX, bounded, one_of
 from market.contract import Side
@@ -156,7 +157,7 @@ class Trade(models.Model):
         indexes = [models.Index(fields=["strategy", "timestamp"], name="trades_strategy_idx")]
 
     def __str__(self) -> str:
-        return f"{self.action} {self.quantity} {self.symbol} @ {self.price}"
+        return f"{self.action} {self.quantity} {self.symbol} @ {price_text(self.price)}"
 
 
 class Position(models.Model):

@@ -19,8 +19,8 @@ from execution.services.preparation import (
     BasketPreview,
     Desk,
     plan_order,
-    prepare_entry,
     prepare_exit,
+    prepare_unwind,
     prices_for,
     sale_would_uncover,
 )
@@ -68,7 +68,7 @@ def take_up(run: ExecutionRun, desk: Desk) -> RunResult | None:
         move_run(run, RunEvent.CHECK)
     if run.state == RunState.PRECHECK:
         return _deny(run, Reason("INTERRUPTED", "The program stopped before anything was sent."))
-    plan = prepare_entry(run.strategy, desk) if _is_entry(run) else prepare_exit(run.strategy, desk, held(run))
+    plan = prepare_unwind(run.strategy, desk) if _is_entry(run) else prepare_exit(run.strategy, desk, held(run))
     if not plan.legs:
         logger.error("run %s cannot go on: %s", run.pk, plan.denials)
         return None

@@ -22,7 +22,8 @@ from execution.lifecycle import ENDED_ORDERS, ORDER_TABLE, OrderEvent, OrderStat
 from execution.models import ExecutionRun, LegOrder, Trade
 from execution.ports import BrokerOrder, BrokerTrade, OrderRequest, OrderStatus
 from execution.services.announce import order_changed
-from execution.services.preparation import Desk, ListedLeg, PlannedOrder, order_charges
+from execution.services.listing import ListedLeg
+from execution.services.preparation import Desk, PlannedOrder, order_charges
 from market.contract import Side
 from market.errors import Reason
 

@@ -1,19 +1,17 @@
 """From a strategy row to a basket that may be sent: resolve every leg, price every order, ask every check."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 
 from allocation.models import Account, Allocation
 from execution import checks
 from execution.basket import (
-    BasketLeg,
     Held,
     Phase,
     Slice,
     entry_would_uncover,
-    order_limit,
     outstanding,
     positions,
     reversed_legs,
@@ -23,15 +21,14 @@ from execution.checks import Candidate
 from execution.errors import ExecutionDenied
 from execution.limit_price import ENTRY_PRICES, EXIT_PRICES, PriceRules, limit_price
 from execution.models import ExecutionRun, Position
-from execution.ports import Broker, Product
+from execution.ports import Broker
+from execution.services.listing import ListedLeg, listed_legs
 from market.calendar import IST, closed_reason
 from market.contract import Contract, Side
 from market.errors import OptionsError, Reason
-from market.models import Instrument, Underlying
 from market.ports import MarketSource, Touch
-from market.rulebook import equity_charges, freeze_quantity, option_charges
-from market.services.instruments import current_master, resolve_all
-from strategies.models import OptionStrategy, StrategyLeg
+from market.rulebook import equity_charges, option_charges
+from strategies.models import OptionStrategy
 
 # The one structure whose short puts are covered by cash instead of by a long put.
 CASH_SECURED = "cash-secured-put"
@@ -53,29 +50,6 @@ class Desk:
 
 
 @dataclass(frozen=True, slots=True)
-class ListedLeg:
-    """One leg with the instrument that today's master names for it."""
-
-    row_id: int
-    leg: BasketLeg
-    exchange: str
-    segment: str
-    security_id: str
-    symbol: str
-    tick: Decimal
-
-    @property
-    def product(self) -> Product:
-        """Shares are taken into delivery, derivatives go on margin."""
-        return Product.MARGIN if self.leg.contract.is_option else Product.CNC
-
-    @property
-    def unit_lot(self) -> int:
-        """The lot the exchange counts in: one for a share."""
-        return self.leg.lot_size if self.leg.contract.is_option else 1
-
-
-@dataclass(frozen=True, slots=True)
 class PlannedOrder:
     """One order as it would be sent now."""
 
@@ -93,29 +67,29 @@ class PlannedOrder:
 
 @dataclass(frozen=True, slots=True)
 class BasketPreview:
-    """Everything a person should see before a basket is sent; rupees, credit positive."""
+    """Everything a person should see before a basket is sent; rupees, credit positive, None where unknown.
+
+    `cash_needed` is what the funds check of an entry demands; `priced` says that no order is missing for want of a leg
+    or a price.
+    """
 
     strategy: OptionStrategy
     purpose: str
     legs: tuple[ListedLeg, ...]
     orders: tuple[PlannedOrder, ...]
     denials: tuple[Reason, ...]
+    priced: bool
+    cash_needed: Decimal | None = None
 
     @property
-    def charges(self) -> Decimal:
+    def charges(self) -> Decimal | None:
         """Of all orders."""
-        return sum((order.charges for order in self.orders), Decimal(0))
+        return sum((order.charges for order in self.orders), Decimal(0)) if self.priced else None
 
     @property
-    def cash_needed(self) -> Decimal:
-        """What the buys cost at their limits, before any sale brings money in, with all charges."""
-        bought = (order.value for order in self.orders if order.piece.side is Side.BUY)
-        return sum(bought, Decimal(0)) + self.charges
-
-    @property
-    def net_premium(self) -> Decimal:
+    def net_premium(self) -> Decimal | None:
         """At the touch."""
-        return sum((_at_touch(order) for order in self.orders), Decimal(0))
+        return sum((_at_touch(order) for order in self.orders), Decimal(0)) if self.priced else None
 
     @property
     def listed(self) -> dict[int, ListedLeg]:
@@ -131,6 +105,11 @@ def prepare_entry(strategy: OptionStrategy, desk: Desk) -> BasketPreview:
 def prepare_exit(strategy: OptionStrategy, desk: Desk, held: Held) -> BasketPreview:
     """Plan the closing basket: the legs reversed, whatever of it is done already."""
     return _prepare(strategy, desk, ExecutionRun.Purpose.EXIT, _exit_legs, held=held)
+
+
+def prepare_unwind(strategy: OptionStrategy, desk: Desk) -> BasketPreview:
+    """The opening basket as it was meant, to finish by what is filled or to take back; nothing of it is sent anew."""
+    return _prepare(strategy, desk, ExecutionRun.Purpose.ENTRY, _unwind_legs, held={})
 
 
 def prices_for(purpose: str) -> PriceRules:
@@ -166,18 +145,6 @@ def cover_of(strategy: OptionStrategy, account: Account) -> dict[str, bool]:
     return {"cash_secured": strategy.structure == CASH_SECURED, "allow_naked": account.allow_naked}
 
 
-def listed_legs(strategy: OptionStrategy, as_of: datetime) -> list[ListedLeg]:
-    """Resolve every leg against the master or raise for the whole basket."""
-    rows = list(strategy.legs.select_related("strategy").order_by("leg_number"))
-    if not rows:
-        raise ExecutionDenied(Reason("NO_LEGS", f"Strategy {strategy.pk} has no legs."))
-    current_master()  # raises where there is none, or where a newer one was refused
-    exchange = Underlying.objects.filter(symbol=strategy.stock_name).values_list("exchange", flat=True).first()
-    day = as_of.astimezone(IST).date()
-    instruments = resolve_all([row.contract for row in rows], as_of=day, exchange=exchange)
-    return [_listed(strategy, row, instruments[row.contract], as_of) for row in rows]
-
-
 def _prepare(
     strategy: OptionStrategy,
     desk: Desk,
@@ -189,57 +156,29 @@ def _prepare(
     try:
         legs = make_legs(strategy, desk)
     except OptionsError as error:
-        return BasketPreview(strategy, purpose, (), (), (error.reason,))
+        return BasketPreview(strategy, purpose, (), (), (error.reason,), priced=False)
     orders, unpriced = _plan(legs, held, desk, purpose)
-    preview = BasketPreview(strategy, purpose, tuple(legs), tuple(orders), tuple(unpriced))
-    gate = _entry_gate if purpose == ExecutionRun.Purpose.ENTRY else _exit_gate
-    denials = _unique([*_answers(gate(preview, desk)), *unpriced])
-    return BasketPreview(strategy, purpose, tuple(legs), tuple(orders), denials)
+    plan = BasketPreview(strategy, purpose, tuple(legs), tuple(orders), (), priced=not unpriced)
+    if purpose == ExecutionRun.Purpose.ENTRY:
+        plan = replace(plan, cash_needed=_cash_needed(plan))
+        gate = _entry_gate(plan, desk)
+    else:
+        gate = _exit_gate(plan, desk)
+    return replace(plan, denials=_unique([*_answers(gate), *unpriced]))
 
 
 def _entry_legs(strategy: OptionStrategy, desk: Desk) -> list[ListedLeg]:
     return listed_legs(strategy, desk.as_of)
 
 
+def _unwind_legs(strategy: OptionStrategy, desk: Desk) -> list[ListedLeg]:
+    return listed_legs(strategy, desk.as_of, leaving=True)
+
+
 def _exit_legs(strategy: OptionStrategy, desk: Desk) -> list[ListedLeg]:
-    found = listed_legs(strategy, desk.as_of)
+    found = listed_legs(strategy, desk.as_of, leaving=True)
     turned = reversed_legs([listed.leg for listed in found])
-    return [
-        ListedLeg(one.row_id, leg, one.exchange, one.segment, one.security_id, one.symbol, one.tick)
-        for one, leg in zip(found, turned, strict=True)
-    ]
-
-
-def _listed(strategy: OptionStrategy, row: StrategyLeg, instrument: Instrument, as_of: datetime) -> ListedLeg:
-    contract = row.contract
-    lot = instrument.lot_size if contract.is_option else strategy.lot_size
-    if lot is None:
-        raise ExecutionDenied(Reason("LOT", f"The lot size of {strategy.stock_name} was not recorded."))
-    quantity = row.lots * lot * strategy.sets
-    limit = (
-        order_limit(lot_size=lot, freeze_quantity=_freeze(instrument, contract, as_of))
-        if contract.is_option
-        else quantity
-    )
-    return ListedLeg(
-        row_id=row.pk,
-        leg=BasketLeg(row.leg_number, contract, row.side, quantity, lot, limit),
-        exchange=instrument.exchange,
-        segment=instrument.segment,
-        security_id=instrument.security_id,
-        symbol=instrument.custom_symbol or instrument.trading_symbol,
-        tick=instrument.tick_size,
-    )
-
-
-def _freeze(instrument: Instrument, contract: Contract, as_of: datetime) -> int | None:
-    """The master's freeze quantity, else the rulebook's, else unknown."""
-    if instrument.freeze_quantity is not None:
-        return instrument.freeze_quantity
-    try:
-        return freeze_quantity(contract.underlying, as_of=as_of.astimezone(IST).date())
-    except OptionsError:
-        return None
+    return [replace(one, leg=leg) for one, leg in zip(found, turned, strict=True)]
 
 
 def _plan(legs: Sequence[ListedLeg], held: Held, desk: Desk, purpose: str) -> tuple[list[PlannedOrder], list[Reason]]:
@@ -273,12 +212,19 @@ def _entry_gate(preview: BasketPreview, desk: Desk) -> Iterator[Check]:
     yield lambda: _lots_unchanged(preview)
     yield lambda: checks.naked_not_allowed(candidate, allow_naked=account.allow_naked)
     yield lambda: entry_would_uncover(basket, **cover_of(strategy, account))
-    yield lambda: checks.funds_short(
-        candidate,
-        cash_needed=preview.cash_needed,
-        margin=_margin(strategy),
-        free=free_funds(desk, but=strategy),
-    )
+    yield lambda: checks.risk_unknown(candidate, margin=_margin(strategy))
+    needed = preview.cash_needed
+    if needed is not None:
+        yield lambda: checks.funds_short(needed=needed, free=free_funds(desk, but=strategy))
+
+
+def _cash_needed(plan: BasketPreview) -> Decimal | None:
+    """What an entry must find free: what its buys cost at their limits before any sale, or its worst loss if more."""
+    if plan.charges is None:
+        return None
+    bought = sum((order.value for order in plan.orders if order.piece.side is Side.BUY), Decimal(0))
+    at_risk = checks.at_risk(_candidate(plan.strategy, plan.legs), margin=_margin(plan.strategy))
+    return None if at_risk is None else max(bought + plan.charges, at_risk)
 
 
 def _exit_gate(preview: BasketPreview, desk: Desk) -> Iterator[Check]:

@@ -95,6 +95,11 @@ def require_open(as_of: datetime) -> None:
         raise ExecutionDenied(closed)
 
 
+def left_out(as_of: datetime) -> list[int]:
+    """Marked strategies that did not exist yet at this moment, in the order of the queue."""
+    return list(OptionStrategy.objects.queued().filter(generated_on__gt=as_of).values_list("pk", flat=True))
+
+
 def _queue(as_of: datetime, strategy_id: int | None) -> StrategyQuerySet:
     rows = OptionStrategy.objects.queued().known_by(as_of)
     return rows if strategy_id is None else rows.filter(pk=strategy_id)

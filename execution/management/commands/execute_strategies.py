@@ -6,11 +6,14 @@ from django.core.management.base import CommandParser
 from rich.table import Table
 
 from execution.errors import ExecutionDenied
+from execution.price_text import price_text
 from execution.services.desk import open_desk
 from execution.services.driving import RunResult
 from execution.services.preparation import BasketPreview, Desk
-from execution.services.runs import execute_queue, preview_queue, require_open, require_queued
-from market.console import DONE, FAILED, ConsoleCommand, now_or, rupees, table
+from execution.services.runs import execute_queue, left_out, preview_queue, require_open, require_queued
+from market.console import DONE, FAILED, ConsoleCommand, ist, now_or, row_count, rupees, table
+
+MOST_IDS = 20  # named of those that are left out; the count is whole
 
 
 class Command(ConsoleCommand):
@@ -23,7 +26,7 @@ class Command(ConsoleCommand):
         """Which strategies, and whether to send."""
         parser.add_argument("--execute", action="store_true", help="send orders; without it only a preview is shown")
         parser.add_argument("--strategy", type=int, metavar="ID", help="only this strategy, which must be queued")
-        parser.add_argument("--limit", type=_positive, metavar="N", help="at most N strategies")
+        parser.add_argument("--limit", type=row_count, metavar="N", help="at most N strategies")
         parser.add_argument("--account", metavar="NAME", help="by default the first active one")
 
     def run(self, **options: Any) -> int | None:
@@ -38,9 +41,11 @@ class Command(ConsoleCommand):
 
     def _preview(self, desk: Desk, chosen: dict[str, Any]) -> int:
         previews = preview_queue(desk=desk, **chosen)
+        later = left_out(desk.as_of)
         self.emit(
-            {"as_of": desk.as_of, "mode": desk.broker.mode, "strategies": [_preview_json(one) for one in previews]},
+            _head(desk, later) | {"strategies": [_preview_json(one) for one in previews]},
             *[part for one in previews for part in _preview_parts(one)],
+            *_left_out_note(desk, later),
             f"{len(previews)} queued on account {desk.account}. Nothing was sent; add --execute to send.",
         )
         return DONE
@@ -56,12 +61,33 @@ class Command(ConsoleCommand):
                 **chosen,
             )
         done = sum(result.succeeded for result in results)
+        later = left_out(desk.as_of)
         self.emit(
-            {"as_of": desk.as_of, "mode": desk.broker.mode, "results": [_result_json(one) for one in results]},
+            _head(desk, later) | {"results": [_result_json(one) for one in results]},
             *([results_table(results)] if results else []),
+            *_left_out_note(desk, later),
             f"{done} of {len(results)} executed on account {desk.account}.",
         )
         return FAILED if results and not done else DONE
+
+
+def _head(desk: Desk, later: list[int]) -> dict[str, Any]:
+    return {
+        "as_of": desk.as_of,
+        "mode": desk.broker.mode,
+        "left_out": {"count": len(later), "ids": later[:MOST_IDS]},
+    }
+
+
+def _left_out_note(desk: Desk, later: list[int]) -> list[str]:
+    """What the queue holds but this moment does not know yet: nothing that is marked disappears in silence."""
+    if not later:
+        return []
+    what = "1 marked strategy was" if len(later) == 1 else f"{len(later)} marked strategies were"
+    named = ", ".join(str(pk) for pk in later[:MOST_IDS])
+    more = f" and {len(later) - MOST_IDS} more" if len(later) > MOST_IDS else ""
+    verb = "is" if len(later) == 1 else "are"
+    return [f"{what} generated later than {ist(desk.as_of)} IST and {verb} left out: {named}{more}."]
 
 
 def results_table(results: list[RunResult]) -> Table:
@@ -82,16 +108,16 @@ def _preview_parts(preview: BasketPreview) -> list[Table | str]:
             order.piece.side,
             order.piece.quantity,
             order.listed.symbol,
-            f"{order.touch.bid:.2f} / {order.touch.ask:.2f}",
-            f"{order.limit:.2f}",
+            f"{price_text(order.touch.bid)} / {price_text(order.touch.ask)}",
+            price_text(order.limit),
             rupees(order.charges, places=2),
         )
         for step, order in enumerate(preview.orders, start=1)
     ]
     columns = ("step", "side", "quantity", "contract", "bid / ask", "limit", "charges")
     money = (
-        f"net {rupees(preview.net_premium)} at the touch, charges {rupees(preview.charges, places=2)}, "
-        f"cash needed {rupees(preview.cash_needed)}"
+        f"net {rupees(preview.net_premium, places=2)} at the touch, charges {rupees(preview.charges, places=2)}, "
+        f"cash needed {rupees(preview.cash_needed, places=2)}"
     )
     denials = [f"DENIED {reason}" for reason in preview.denials]
     return [table(title, columns, rows, right=("step", "quantity", "limit", "charges")), money, *denials]
@@ -142,10 +168,3 @@ def _result_json(result: RunResult) -> dict[str, Any]:
 
 def _net(result: RunResult) -> str | None:
     return None if result.net is None else rupees(result.net, places=2)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number

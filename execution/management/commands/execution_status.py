@@ -1,5 +1,6 @@
 """What waits, what was executed, what failed, what is held."""
 
+from argparse import ArgumentTypeError
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -7,10 +8,12 @@ from typing import Any
 from django.core.management.base import CommandParser
 from rich.table import Table
 
+from execution.price_text import price_text
 from execution.services import status
 from market.console import DONE, ConsoleCommand, ist, now_or, rupees, table
 
 DEFAULT_HOURS = 24
+MOST_HOURS = 24 * 365
 
 
 class Command(ConsoleCommand):
@@ -130,7 +133,7 @@ def _trades(options: dict[str, Any]) -> Section:
             row["action"],
             row["quantity"],
             row["symbol"],
-            row["price"],
+            price_text(row["price"]),
             rupees(row["charges"], places=2),
         )
         for row in found.rows
@@ -172,7 +175,7 @@ def _or_none(listing: Table, rows: Sequence[Any]) -> Table | str:
 
 
 def _hours(text: str) -> int:
-    hours = int(text)
-    if not 1 <= hours <= 24 * 366:
-        raise ValueError(text)
+    hours = int(text) if text.isdecimal() and len(text) <= len(str(MOST_HOURS)) else 0
+    if not 1 <= hours <= MOST_HOURS:
+        raise ArgumentTypeError(f"'{text}' is not a number of hours from 1 to {MOST_HOURS}")
     return hours

@@ -27,6 +27,7 @@ class Command(ConsoleCommand):
             report = monitor_positions(
                 as_of=desk.as_of, broker=desk.broker, market=desk.market, account=desk.account, progress=advance
             )
+        stuck = sum(one.exit_run is not None and not one.exit_run.succeeded for one in report.watched)
         columns = ("id", "strategy", "profit", "days", "exit", "outcome")
         self.emit(
             {
@@ -37,18 +38,34 @@ class Command(ConsoleCommand):
             table("Open strategies", columns, [_cells(one) for one in report.watched], right=("id", "profit", "days")),
             f"{len(report.watched)} watched, {sum(one.exit_run is not None for one in report.watched)} closing, "
             f"{len(report.resumed)} unfinished runs taken up.",
+            *_stuck_note(stuck),
         )
-        marked = sum(one.profit is not None for one in report.watched)
-        return FAILED if report.watched and not marked else DONE
+        marked = any(one.profit is not None for one in report.watched)
+        return FAILED if stuck or (report.watched and not marked) else DONE
+
+
+def _stuck_note(stuck: int) -> list[str]:
+    if not stuck:
+        return []
+    what = "1 exit that was due" if stuck == 1 else f"{stuck} exits that were due"
+    return [f"{what} could not be carried out."]
+
+
+def _outcome(one: Watched) -> str:
+    """What became of the exit and why; without one, why the position could not be marked."""
+    if one.exit_run is None:
+        return str(one.problem or "")
+    reason = one.exit_run.reason
+    return one.exit_run.state if reason is None else f"{one.exit_run.state}: {reason}"
 
 
 def _cells(one: Watched) -> tuple[Any, ...]:
-    outcome = one.exit_run.state if one.exit_run else one.problem or ""
     profit = None if one.profit is None else rupees(one.profit, places=2)
-    return (one.strategy_id, one.title, profit, one.days_to_expiry, one.decision or "", outcome)
+    return (one.strategy_id, one.title, profit, one.days_to_expiry, one.decision or "", _outcome(one))
 
 
 def _json(one: Watched) -> dict[str, Any]:
+    reason = one.exit_run.reason if one.exit_run else None
     return {
         "strategy_id": one.strategy_id,
         "title": one.title,
@@ -57,4 +74,5 @@ def _json(one: Watched) -> dict[str, Any]:
         "decision": one.decision.code if one.decision else None,
         "problem": one.problem.code if one.problem else None,
         "exit_state": one.exit_run.state if one.exit_run else None,
+        "exit_reason": None if reason is None else {"code": reason.code, "sentence": reason.sentence},
     }

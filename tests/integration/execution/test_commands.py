@@ -13,10 +13,11 @@ from django.test.utils import CaptureQueriesContext
 
 from allocation.models import Account
 from execution.consumers import ORDERS_GROUP as CONSUMER_GROUP
-from execution.models import ExecutionRun, PaperOrder
+from execution.management.commands.execution_status import Command as StatusCommand
+from execution.models import ExecutionRun, PaperOrder, Trade
 from execution.services.announce import ORDERS_GROUP
 from market.console import moment
-from market.models import ChainSnapshot, FileImport, OptionQuote
+from market.models import ChainSnapshot, FileImport, Instrument, OptionQuote
 from strategies.models import OptionStrategy
 
 NOON = "2026-01-30T12:00"
@@ -51,6 +52,10 @@ def run(*arguments: str) -> tuple[int, str]:
     except CommandError as error:
         return error.returncode, str(error)
     return 0, out.getvalue()
+
+
+def refuse_the_next_master() -> None:
+    FileImport.objects.create(kind="master", source="test", file_name="bad", status="refused", reason_code="TRUNCATED")
 
 
 def test_the_preview_shows_the_order_of_sending_and_sends_nothing(make_strategy: Callable[..., OptionStrategy]) -> None:
@@ -116,6 +121,72 @@ def test_when_nothing_succeeds_the_exit_code_is_one(make_strategy: Callable[...,
 
     assert code == 1
     assert "NAKED_SHORT" in output
+
+
+def test_what_cannot_be_resolved_has_dashes_not_zeros(
+    make_strategy: Callable[..., OptionStrategy], master: FileImport
+) -> None:
+    make_strategy()
+    refuse_the_next_master()
+
+    _, words = run("execute_strategies", "--as-of", NOON)
+    _, output = run("execute_strategies", "--json", "--as-of", NOON)
+
+    (shown,) = json.loads(output)["strategies"]
+    assert "net – at the touch, charges –, cash needed –" in words
+    assert "₹0" not in words
+    assert (shown["net_premium"], shown["charges"], shown["cash_needed"]) == (None, None, None)
+    assert [denial["code"] for denial in shown["denials"]] == ["MASTER_STALE"]
+
+
+def test_the_preview_of_a_cash_secured_put_asks_for_its_whole_maximum_loss(
+    make_strategy: Callable[..., OptionStrategy],
+) -> None:
+    make_strategy(("SELL", 1000, "PE", 1), structure="cash-secured-put", max_loss=480_000)
+
+    _, words = run("execute_strategies", "--as-of", NOON)
+    _, output = run("execute_strategies", "--json", "--as-of", NOON)
+
+    assert "net ₹19,975.00 at the touch" in words
+    assert "cash needed ₹4,80,000.00" in words
+    assert json.loads(output)["strategies"][0]["cash_needed"] == 480_000.0
+
+
+@pytest.mark.parametrize("flags", [[], ["--execute"]])
+def test_what_was_generated_later_is_named_not_hidden(
+    make_strategy: Callable[..., OptionStrategy], flags: list[str]
+) -> None:
+    first = make_strategy(generated_on=moment("2026-01-30T13:00"))
+    second = make_strategy(generated_on=moment("2026-01-30T13:00"), priority=9)
+
+    code, words = run("execute_strategies", *flags, "--as-of", NOON)
+    _, output = run("execute_strategies", *flags, "--json", "--as-of", NOON)
+
+    sentence = "2 marked strategies were generated later than 2026-01-30 12:00 IST and are left out"
+    assert code == 0
+    assert f"{sentence}: {second.pk}, {first.pk}." in words
+    assert json.loads(output)["left_out"] == {"count": 2, "ids": [second.pk, first.pk]}
+
+
+def test_of_many_that_are_left_out_the_first_are_named(make_strategy: Callable[..., OptionStrategy]) -> None:
+    made = [make_strategy(generated_on=moment("2026-01-30T13:00")).pk for _ in range(22)]
+
+    _, words = run("execute_strategies", "--as-of", NOON)
+    _, output = run("execute_strategies", "--json", "--as-of", NOON)
+
+    assert "22 marked strategies were generated later" in " ".join(words.split())
+    assert f"{made[19]} and 2 more." in " ".join(words.split())
+    assert json.loads(output)["left_out"] == {"count": 22, "ids": made[:20]}
+
+
+def test_where_nothing_is_left_out_nothing_is_said(make_strategy: Callable[..., OptionStrategy]) -> None:
+    make_strategy()
+
+    _, words = run("execute_strategies", "--as-of", NOON)
+    _, output = run("execute_strategies", "--json", "--as-of", NOON)
+
+    assert "left out" not in words
+    assert json.loads(output)["left_out"] == {"count": 0, "ids": []}
 
 
 def test_an_empty_queue_is_done(make_strategy: Callable[..., OptionStrategy]) -> None:
@@ -264,10 +335,31 @@ def test_trades_of_an_empty_today_fall_back_to_the_last_day_and_say_so(
     assert "Trades of 29 Jan 2026: none." in asked
 
 
-@pytest.mark.parametrize("hours", ["0", "soon"])
-def test_bad_hours_are_wrong_usage(hours: str) -> None:
-    with pytest.raises(CommandError, match="recent"):
-        call_command("execution_status", "--recent", hours)
+@pytest.mark.parametrize("hours", ["0", "abc", "8761", "-1", "1.5", "9" * 5000])
+def test_bad_hours_are_wrong_usage(hours: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        StatusCommand().run_from_argv(["manage.py", "execution_status", f"--recent={hours}"])
+
+    assert stop.value.code == 2
+    assert f"'{hours}' is not a number of hours from 1 to 8760" in capsys.readouterr().err
+
+
+def test_a_year_of_hours_is_the_most() -> None:
+    assert run("execution_status", "--recent", "8760")[0] == 0
+
+
+@pytest.mark.parametrize(("price", "shown"), [("180.1", "180.10"), ("180.1250", "180.125")])
+def test_trades_show_paise_and_more_only_where_there_is_more(
+    make_strategy: Callable[..., OptionStrategy], price: str, shown: str
+) -> None:
+    make_strategy()
+    run("execute_strategies", "--execute", "--as-of", NOON)
+    Trade.objects.filter(action="BUY").update(price=price)
+
+    _, words = run("execution_status", "--trades", "--as-of", NOON)
+
+    (line,) = [line for line in words.splitlines() if "BUY" in line]
+    assert f" {shown} " in line
 
 
 def test_monitoring_marks_and_closes(make_strategy: Callable[..., OptionStrategy]) -> None:
@@ -281,6 +373,36 @@ def test_monitoring_marks_and_closes(make_strategy: Callable[..., OptionStrategy
     assert (code, watched["decision"], watched["exit_state"]) == (0, "TIME_EXIT", "complete")
     assert strategy.execution_detail == "closed"
     assert run("monitor_positions", "--as-of", "2026-01-30T12:06")[0] == 0
+
+
+def test_an_exit_that_was_due_and_could_not_be_carried_out_says_why_and_is_one(
+    make_strategy: Callable[..., OptionStrategy],
+) -> None:
+    strategy = make_strategy(levels={"time_exit_dte": 30})
+    run("execute_strategies", "--execute", "--as-of", NOON)
+    Instrument.objects.filter(strike=1050, option_type="CE").delete()
+
+    code, words = run("monitor_positions", "--as-of", "2026-01-30T12:05")
+    again, output = run("monitor_positions", "--json", "--as-of", "2026-01-30T12:06")
+
+    (watched,) = json.loads(output)["watched"]
+    strategy.refresh_from_db()
+    assert (code, again, strategy.execution_detail) == (1, 1, "")
+    assert "NOT_IN_MASTER" in words
+    assert "1 exit that was due could not be carried out" in words
+    assert (watched["exit_state"], watched["exit_reason"]["code"]) == ("denied", "NOT_IN_MASTER")
+    assert "1050" in watched["exit_reason"]["sentence"]
+
+
+def test_a_refused_newer_master_does_not_keep_people_in(make_strategy: Callable[..., OptionStrategy]) -> None:
+    make_strategy(levels={"time_exit_dte": 30})
+    run("execute_strategies", "--execute", "--as-of", NOON)
+    refuse_the_next_master()
+
+    code, output = run("monitor_positions", "--json", "--as-of", "2026-01-30T12:05")
+
+    (watched,) = json.loads(output)["watched"]
+    assert (code, watched["exit_state"], watched["exit_reason"]) == (0, "complete", None)
 
 
 def test_monitoring_a_closed_market_is_refused_with_three() -> None:

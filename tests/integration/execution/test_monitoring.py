@@ -13,6 +13,7 @@ from execution.services.positions import MonitorReport, monitor_positions, profi
 from execution.services.preparation import Desk
 from execution.services.runs import execute_queue
 from market.contract import Contract, OptionType
+from market.models import FileImport, Instrument
 from market.ports import CapturedChain, CapturedQuote
 from market.quant import black
 from strategies.models import OptionStrategy
@@ -214,3 +215,63 @@ def test_what_was_filled_later_is_not_watched_earlier(desk: Desk, opened: Any) -
     opened()
 
     assert monitor(Desk(desk.broker, desk.market, desk.account, desk.as_of - timedelta(minutes=1))).watched == ()
+
+
+def refuse_the_next_master() -> None:
+    FileImport.objects.create(kind="master", source="test", file_name="bad", status="refused", reason_code="TRUNCATED")
+
+
+def test_a_refused_newer_master_does_not_stop_an_exit_and_is_logged(
+    desk: Desk, opened: Any, later: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    strategy = opened(levels={"time_exit_dte": 30})
+    refuse_the_next_master()
+
+    (seen,) = monitor(later(desk, timedelta(minutes=5))).watched
+
+    strategy.refresh_from_db()
+    assert (seen.exit_run.state, strategy.execution_detail) == ("complete", "closed")
+    assert set(Position.objects.values_list("quantity", flat=True)) == {0}
+    (warning,) = [one for one in caplog.records if "last good master" in one.message]
+    assert warning.levelname == "WARNING"
+    assert "MASTER_STALE" in warning.message
+
+
+def test_a_half_done_exit_goes_on_under_a_refused_newer_master(
+    desk: Desk, scripted: Any, opened: Any, later: Any
+) -> None:
+    strategy = opened(sets=2, levels={"time_exit_dte": 30})
+    desk = later(desk, timedelta(minutes=5))
+    move_market(scripted, desk, ("39.95", "40.05"), ("19.95", "20.05"), depth=LOT)
+    monitor(desk)
+    refuse_the_next_master()
+    move_market(scripted, desk, ("39.95", "40.05"), ("19.95", "20.05"))
+
+    report = monitor(desk)
+
+    strategy.refresh_from_db()
+    assert [run.state for run in report.resumed] == ["complete"]
+    assert strategy.execution_detail == "closed"
+
+
+def test_a_contract_that_the_last_good_master_does_not_hold_is_not_sold(desk: Desk, opened: Any, later: Any) -> None:
+    strategy = opened(levels={"time_exit_dte": 30})
+    refuse_the_next_master()
+    Instrument.objects.filter(strike=1050, option_type="CE").delete()
+
+    (seen,) = monitor(later(desk, timedelta(minutes=5))).watched
+
+    strategy.refresh_from_db()
+    assert (seen.exit_run.state, seen.exit_run.reason.code) == ("denied", "NOT_IN_MASTER")
+    assert strategy.execution_detail == ""
+    assert not LegOrder.objects.filter(run__purpose="exit").exists()
+
+
+def test_without_any_good_master_nothing_is_sold(desk: Desk, opened: Any, later: Any) -> None:
+    opened(levels={"time_exit_dte": 30})
+    FileImport.objects.filter(kind="master").update(status="refused", reason_code="TRUNCATED")
+
+    (seen,) = monitor(later(desk, timedelta(minutes=5))).watched
+
+    assert (seen.exit_run.state, seen.exit_run.reason.code) == ("denied", "NO_MASTER")
+    assert not LegOrder.objects.filter(run__purpose="exit").exists()

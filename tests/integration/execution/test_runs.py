@@ -10,7 +10,7 @@ from django.db import connection
 
 from execution.errors import ExecutionDenied, OrderRefused
 from execution.models import ExecutionRun, LegOrder, PaperOrder, Position, Trade
-from execution.services.preparation import CASH_SECURED, Desk
+from execution.services.preparation import CASH_SECURED, Desk, prepare_entry
 from execution.services.runs import execute_queue, execute_strategy, preview
 from market.calendar import IST
 from market.contract import Contract, OptionType, Side
@@ -181,6 +181,22 @@ def test_a_cover_is_not_sold_while_its_short_cannot_be_bought_back(
     assert held == {Decimal(1000): 3 * LOT, Decimal(1050): -LOT}
 
 
+def test_an_unwind_goes_on_under_a_refused_newer_master(
+    desk: Desk, scripted: Any, make_strategy: Callable[..., OptionStrategy]
+) -> None:
+    strategy = make_strategy(("SELL", 1050, "CE", 3), ("BUY", 1000, "CE", 3))
+    scripted.touches[call(1050)] = [Touch(Decimal("19.95"), Decimal("20.05"), LOT, 0, desk.as_of)]
+    (left,) = run_queue(desk)
+    _stale_master(strategy, scripted)
+    scripted.quote(call(1050), "19.95", "20.05")
+
+    (result,) = run_queue(desk)
+
+    strategy.refresh_from_db()
+    assert (left.state, result.state, strategy.execution_status) == ("unwinding", "flat", "failed")
+    assert set(Position.objects.values_list("quantity", flat=True)) == {0}
+
+
 def test_a_closed_market_refuses_before_anything_is_claimed(
     desk: Desk, make_strategy: Callable[..., OptionStrategy]
 ) -> None:
@@ -322,6 +338,17 @@ def test_the_catalogue_knows_the_structure_whose_put_is_covered_by_cash() -> Non
     assert [(leg.side, leg.kind) for leg in structure.legs] == [(Side.SELL, Kind.PUT)]
 
 
+@pytest.mark.parametrize(("later_by", "denied"), [(0, False), (1, True)])
+def test_the_gate_itself_denies_an_idea_from_the_future(
+    desk: Desk, make_strategy: Callable[..., OptionStrategy], later_by: int, denied: bool
+) -> None:
+    strategy = make_strategy(generated_on=desk.as_of + timedelta(seconds=later_by))
+
+    plan = prepare_entry(strategy, desk)
+
+    assert [reason.code for reason in plan.denials] == (["GENERATED_LATER"] if denied else [])
+
+
 @pytest.mark.parametrize(("later_by", "marked"), [(0, False), (1, True)])
 def test_what_is_not_in_the_queue_at_that_moment_is_left_alone(
     desk: Desk, make_strategy: Callable[..., OptionStrategy], later_by: int, marked: bool
@@ -392,11 +419,45 @@ def test_a_preview_changes_nothing_and_shows_the_order_of_sending(
     ]
     assert plan.denials == ()
     assert plan.net_premium == Decimal("-10050.00")
-    assert plan.cash_needed == Decimal("20050.00") + plan.charges
+    assert plan.cash_needed == Decimal("20050.00") + plan.charges  # more than the maximum loss of 15,000
     strategy.refresh_from_db()
     assert strategy.execution_status == "marked"
     assert not ExecutionRun.objects.exists()
     assert nothing_was_sent()
+
+
+def test_the_preview_asks_for_the_cash_that_the_funds_check_asks_for(
+    desk: Desk, make_strategy: Callable[..., OptionStrategy]
+) -> None:
+    put = (("SELL", 1000, "PE", 1),)
+    dear = make_strategy(*put, structure=CASH_SECURED, max_loss=Decimal(5_000_001), sets=2)
+
+    plan = prepare_entry(dear, desk)
+
+    (funds,) = plan.denials
+    assert plan.cash_needed == Decimal(10_000_002)
+    assert (funds.code, "needs ₹10000002.00 " in funds.sentence) == ("FUNDS", True)
+
+
+def test_what_cannot_be_priced_is_unknown_not_nothing(
+    desk: Desk, scripted: Any, make_strategy: Callable[..., OptionStrategy]
+) -> None:
+    strategy = make_strategy()
+    del scripted.touches[call(1050)]
+
+    plan = prepare_entry(strategy, desk)
+
+    assert (plan.net_premium, plan.charges, plan.cash_needed) == (None, None, None)
+    assert [reason.code for reason in plan.denials] == ["NO_TOUCH"]
+
+
+def test_a_basket_of_unknown_risk_asks_for_an_unknown_amount(
+    desk: Desk, make_strategy: Callable[..., OptionStrategy]
+) -> None:
+    plan = prepare_entry(make_strategy(max_loss=None), desk)
+
+    assert (plan.net_premium, plan.cash_needed) == (Decimal("-10050.00"), None)
+    assert [reason.code for reason in plan.denials] == ["RISK_UNKNOWN"]
 
 
 def test_sets_multiply_every_leg(desk: Desk, make_strategy: Callable[..., OptionStrategy]) -> None:
