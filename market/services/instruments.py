@@ -292,11 +292,17 @@ def _swap(attempt: FileImport, layout: Layout, options: _Options) -> None:
     attempt.inserted, attempt.updated, attempt.deactivated = done.inserted, done.updated, done.deactivated
     if done.nothing:
         attempt.status = FileImport.Status.UNCHANGED
+    else:
+        _follow(attempt)
+    options.step(5)
+    master_swap.link_watchlist()
+
+
+def _follow(attempt: FileImport) -> None:
+    """What follows from changed instruments: lot history and the symbol master."""
     if attempt.published_on is not None:
         master_swap.keep_lots(published_on=attempt.published_on, attempt_id=attempt.pk)
-    options.step(5)
     master_swap.keep_underlyings()
-    master_swap.link_watchlist()
 
 
 # --- which master is in force ----------------------------------------------------------------------------------------
