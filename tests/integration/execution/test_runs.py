@@ -1,6 +1,7 @@
 """Marked rows become filled baskets, or nothing at all, or are taken back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -238,15 +239,23 @@ def _wide_quote(strategy: OptionStrategy, scripted: Any) -> None:
     scripted.quote(call(1050), "10.00", "30.00")
 
 
+@contextmanager
+def unmarked(strategy: OptionStrategy) -> Iterator[None]:
+    """Legs are frozen while marked: step back, change, mark again."""
+    row = OptionStrategy.objects.filter(pk=strategy.pk)
+    row.update(execution_status="pending", marked_for_execution=False)
+    yield
+    row.update(execution_status="marked", marked_for_execution=True)
+
+
 def _naked(strategy: OptionStrategy, scripted: Any) -> None:
-    strategy.legs.filter(setup_type="BUY").delete()
+    with unmarked(strategy):
+        strategy.legs.filter(setup_type="BUY").delete()
 
 
 def _more_shorts(strategy: OptionStrategy, scripted: Any) -> None:
-    row = OptionStrategy.objects.filter(pk=strategy.pk)
-    row.update(execution_status="pending", marked_for_execution=False)
-    strategy.legs.filter(setup_type="SELL").update(lots=2)
-    row.update(execution_status="marked", marked_for_execution=True)
+    with unmarked(strategy):
+        strategy.legs.filter(setup_type="SELL").update(lots=2)
 
 
 def _unlimited(strategy: OptionStrategy, scripted: Any) -> None:
@@ -270,7 +279,8 @@ def _too_dear(strategy: OptionStrategy, scripted: Any) -> None:
 
 
 def _no_legs(strategy: OptionStrategy, scripted: Any) -> None:
-    StrategyLeg.objects.all().delete()
+    with unmarked(strategy):
+        StrategyLeg.objects.all().delete()
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,9 @@ def at(moment):
 def make_strategy(status="pending", **values):
     defaults = {"stock_name": "NIFTY", "strategy_name": "Iron Condor", "total_score": "0.7", "generated_on": FRIDAY}
     strategy = OptionStrategy.objects.create(**defaults)
+    StrategyLeg.objects.create(
+        strategy=strategy, leg_number=1, setup_type="BUY", option_type="CE", strike=25000, expiry=FRIDAY, premium=10
+    )
     rows = OptionStrategy.objects.filter(pk=strategy.pk)
     path = {"pending": [], "marked": ["marked"], "executing": ["marked", "executing"]}
     path |= {end: ["marked", "executing", end] for end in ("executed", "failed")}
@@ -111,11 +114,8 @@ def test_queue_runs_failures_positions_and_trades_are_shown(trader):
     make_strategy("marked", stock_name="QUEUED", execution_notes="before <b>RBI</b>")
     working = make_strategy("executing", stock_name="WORKING")
     run = make_run(working, state="buying")
-    leg = StrategyLeg.objects.create(
-        strategy=working, leg_number=1, setup_type="BUY", option_type="CE", strike=25000, expiry=FRIDAY, premium=10
-    )
     LegOrder.objects.create(
-        run=run, leg=leg, side="BUY", segment="NSE_FNO", security_id="41", symbol="X", quantity=75, filled_quantity=50,
+        run=run, leg=working.legs.get(), side="BUY", segment="NSE_FNO", security_id="41", symbol="X", quantity=75, filled_quantity=50,
         limit_price="10", state="part", correlation_id="r1",
     )  # fmt: skip
     make_strategy("failed", stock_name="BROKEN", execution_notes="LIMIT: too much")

@@ -229,17 +229,21 @@ def test_desk_role_can_sign_in_by_itself():
 
 def test_legs_change_only_while_the_strategy_is_pending():
     strategy = make_strategy()
-    leg = strategy.legs.create(
-        leg_number=1, setup_type="BUY", option_type="CE", strike=25_000, expiry="2026-02-24", premium=100
-    )
+    terms = {"setup_type": "BUY", "option_type": "CE", "strike": 25_000, "expiry": "2026-02-24", "premium": 100}
+    leg = strategy.legs.create(leg_number=1, **terms)
     strategy.legs.update(premium=101)
     walk_to(strategy, "marked")
 
-    with pytest.raises(IntegrityError, match="may not change: it is marked"), transaction.atomic():
-        strategy.legs.update(premium=1)
+    for change in (
+        lambda: strategy.legs.update(premium=1),
+        lambda: strategy.legs.create(leg_number=2, **terms),
+        lambda: strategy.legs.all().delete(),
+    ):
+        with pytest.raises(IntegrityError, match="may not change: it is marked"), transaction.atomic():
+            change()
 
     leg.refresh_from_db()
-    assert leg.premium == 101
+    assert (strategy.legs.count(), leg.premium) == (1, 101)
 
 
 def as_desk(statement, *values):
