@@ -1,4 +1,4 @@
-"""Celery's part in execution: the clock rings the trader; only the trader trades."""
+"""Celery's part in execution: the clock rings the trader; a task sends nothing itself."""
 
 from celery import shared_task
 

@@ -37,7 +37,7 @@ RINGS = (
         "Captures every underlying, then generates per symbol.",
     ),
     Ring("Allocate the portfolio", "allocation.tasks.allocate_all", "9", "35", "One proposal per active account."),
-    Ring("Execute what is marked", "execution.tasks.wake_trader", "9-15", "*", "Wakes the trader, who alone trades."),
+    Ring("Execute what is marked", "execution.tasks.wake_trader", "9-15", "*", "Wakes the trader."),
 )
 
 

@@ -33,7 +33,6 @@ from strategies.models import (
 from strategies.services.marking import DEFAULT_PRIORITY, PEOPLE_HIGHEST, MarkReport, mark, unmark
 
 ROWS_PER_ACTION = 20
-QUICK_PRIORITIES = (10, 5, 1)
 RECENT_DAYS = 10
 STATUS_COLOURS = {"marked": "info", "executing": "warning", "executed": "success", "failed": "danger"}
 OUTLOOK_COLOURS = {"Bullish": "success", "Bearish": "danger"}

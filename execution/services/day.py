@@ -17,7 +17,7 @@ from execution.services.runs import execute_queue, require_open
 from market.calendar import next_session
 from market.errors import Reason
 from market.models import FileImport, Underlying
-from market.services.capture import capture_chains, record_underlyings
+from market.services.capture import capture_chains
 from market.services.instruments import current_master, import_scrip_master
 from strategies.models import GenerationRun
 from strategies.score import RiskProfile
@@ -45,11 +45,9 @@ class DayReport:
 def run_day(desk: Desk, *, risk: RiskProfile, min_score: float, bar: Bar) -> DayReport:
     """Run the day as of the desk's moment; every step finds what an earlier run left and adds only what is missing."""
     require_open(desk.as_of)
-    facts = desk.market.underlyings()
     with bar("Instrument master", None):
         master = refresh_master(desk)
-    record_underlyings(facts)
-    symbols = [fact.symbol for fact in facts]
+    symbols = [fact.symbol for fact in desk.market.underlyings()]
     with bar("Option chains", len(symbols)) as advance:
         captured = capture_chains(desk.market, symbols, as_of=desk.as_of, progress=advance)
     ready = [symbol for symbol, reason in captured.items() if reason is None]

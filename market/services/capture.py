@@ -16,7 +16,11 @@ def capture_chains(
     as_of: datetime,
     progress: Callable[[int], None] = lambda done: None,
 ) -> dict[str, Reason | None]:
-    """Store the chain of every symbol as of one moment; None means stored, else why not, and the rest goes on."""
+    """Store the chain of every symbol as of one moment, and what the source knows of its underlyings.
+
+    None means stored, else why not, and the rest goes on.
+    """
+    record_underlyings(source.underlyings())
     outcome: dict[str, Reason | None] = {}
     for done, symbol in enumerate(symbols, start=1):
         try:

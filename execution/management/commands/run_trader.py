@@ -1,4 +1,4 @@
-"""`run_trader`: the one process that sends orders."""
+"""`run_trader`: works the queue and watches positions while the market is open."""
 
 import signal
 import threading

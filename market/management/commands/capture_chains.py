@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from market.console import FAILED, ConsoleCommand, now_or, table
-from market.services.capture import capture_chains, record_underlyings
+from market.services.capture import capture_chains
 from market.sources import build_source
 
 
@@ -22,9 +22,7 @@ class Command(ConsoleCommand):
     def run(self, **options: Any) -> int | None:
         """Capture and report; exit code 1 when nothing could be stored."""
         source = build_source(options["source"])
-        facts = source.underlyings()
-        record_underlyings(facts)
-        symbols = options["symbol"] or [fact.symbol for fact in facts]
+        symbols = options["symbol"] or [fact.symbol for fact in source.underlyings()]
         with self.progress("Capturing chains", len(symbols)) as advance:
             outcome = capture_chains(source, symbols, as_of=now_or(options["as_of"]), progress=advance)
         refused = {symbol: reason for symbol, reason in outcome.items() if reason}

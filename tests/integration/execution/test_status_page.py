@@ -115,8 +115,8 @@ def test_queue_runs_failures_positions_and_trades_are_shown(trader):
     working = make_strategy("executing", stock_name="WORKING")
     run = make_run(working, state="buying")
     LegOrder.objects.create(
-        run=run, leg=working.legs.get(), side="BUY", segment="NSE_FNO", security_id="41", symbol="X", quantity=75, filled_quantity=50,
-        limit_price="10", state="part", correlation_id="r1",
+        run=run, leg=working.legs.get(), side="BUY", segment="NSE_FNO", security_id="41", symbol="X", quantity=75,
+        filled_quantity=50, limit_price="10", state="part", correlation_id="r1",
     )  # fmt: skip
     make_strategy("failed", stock_name="BROKEN", execution_notes="LIMIT: too much")
     held = make_strategy("executed", stock_name="HELD")
