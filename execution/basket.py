@@ -101,14 +101,6 @@ def is_flat(held: Held) -> bool:
     return not any(held.values())
 
 
-def reversed_legs(legs: Sequence[BasketLeg]) -> list[BasketLeg]:
-    """Return the legs of the basket that closes this one: the ordinary path then buys back shorts first."""
-    return [
-        BasketLeg(leg.number, leg.contract, leg.side.opposite, leg.quantity, leg.lot_size, leg.order_limit)
-        for leg in legs
-    ]
-
-
 def positions(legs: Sequence[BasketLeg], held: Held) -> dict[Contract, int]:
     """Return signed units by contract."""
     totals: dict[Contract, int] = {}

@@ -13,6 +13,11 @@ from market.ports import Touch
 # How old a touch may be when an order is priced on it. Recorded chains come every few minutes at best.
 MAX_QUOTE_AGE = timedelta(minutes=10)
 
+# How much worse than reviewed the net premium may be: a fraction of it, and ticks for each leg, so that the spread of
+# a few cheap options is not taken for a move. The fraction is DRIFT of reliability.md 3.1.
+MAX_PREMIUM_DRIFT = Decimal("0.10")
+PREMIUM_DRIFT_TICKS = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -21,12 +26,14 @@ class Candidate:
     marked: bool
     priority: int
     generated_on: datetime
+    trade_date: date
     content_hash: str
     approved_hash: str
     expiries: Sequence[date]
     sets: int
     max_loss: Decimal | None
     unlimited_loss: bool
+    net_premium: Decimal | None
 
 
 def not_queued(candidate: Candidate) -> Reason | None:
@@ -52,6 +59,36 @@ def approval_changed(candidate: Candidate) -> Reason | None:
     if candidate.approved_hash and candidate.approved_hash == candidate.content_hash:
         return None
     return Reason("APPROVAL_CHANGED", "The strategy is not what was approved.", "Generate it again and review it.")
+
+
+def approval_expired(candidate: Candidate, today: date) -> Reason | None:
+    """A mark is for the day of the strategy; the market of another day was not reviewed."""
+    if candidate.trade_date == today:
+        return None
+    return Reason(
+        "APPROVAL_EXPIRED",
+        f"The strategy was made and approved for {candidate.trade_date:%d %b %Y}; today is {today:%d %b %Y}.",
+        "Generate and mark it again.",
+    )
+
+
+def premium_moved(candidate: Candidate, *, now: Decimal | None, tick_value: Decimal) -> Reason | None:
+    """The premium at the touch may not be much worse than the reviewed one.
+
+    Rupees for one set; `tick_value` is one tick of every option leg. Silent where no premium was reviewed, or where
+    `now` is unknown: the missing price has its own reason.
+    """
+    reviewed = candidate.net_premium
+    if reviewed is None or now is None:
+        return None
+    allowed = abs(reviewed) * MAX_PREMIUM_DRIFT + PREMIUM_DRIFT_TICKS * tick_value
+    if reviewed - now <= allowed:
+        return None
+    return Reason(
+        "PREMIUM_MOVED",
+        f"A set was reviewed at a net premium of ₹{reviewed:.2f} and is now ₹{now:.2f}; ₹{allowed:.2f} less may be.",
+        "Generate and mark it again.",
+    )
 
 
 def expired(candidate: Candidate, as_of: datetime) -> Reason | None:

@@ -74,6 +74,9 @@ def take_up(run: ExecutionRun, desk: Desk) -> RunResult | None:
         return None
     for order in run.orders.live().select_related("run", "leg"):
         void_or_ask(order, plan.listed[order.leg.leg_number], desk)
+    if run.orders.live().exists():
+        # What is missing is cut into slices anew, so an order whose end is unknown could be sent again by another name.
+        return _alarm(run, None)
     if run.state == RunState.UNWINDING:
         return _unwind(run, plan, desk, None)
     if run.state == RunState.SETTLING and not _is_entry(run):
@@ -82,12 +85,28 @@ def take_up(run: ExecutionRun, desk: Desk) -> RunResult | None:
     return _settle(run, plan, desk, Reason("INTERRUPTED", "The program stopped half-way."))
 
 
+def result_of(run: ExecutionRun, reason: Reason | None) -> RunResult:
+    """What became of a run, as it stands now."""
+    strategy = run.strategy
+    return RunResult(
+        strategy_id=strategy.pk,
+        title=f"{strategy.stock_name} {strategy.strategy_name}",
+        purpose=run.purpose,
+        run_id=run.pk,
+        state=str(run.state),
+        status=strategy.execution_status,
+        reason=reason,
+        fills=run.orders.filter(filled_quantity__gt=0).count(),
+        net=_net(run),
+    )
+
+
 def _deny(run: ExecutionRun, reason: Reason) -> RunResult:
     """Nothing was sent: an entry has failed, an exit leaves the strategy as it was."""
     with transaction.atomic():
         move_run(run, RunEvent.DENY, reason)
         _give_up(run, reason)
-    return _result(run, reason)
+    return result_of(run, reason)
 
 
 def _drive(run: ExecutionRun, plan: BasketPreview, desk: Desk) -> RunResult:
@@ -125,9 +144,9 @@ def _try(
         return uncovered
     try:
         planned = plan_order(plan.listed[piece.leg.number], piece, desk, attempt=attempt, rules=rules)
+        order = write_intent(run, planned, desk)
     except OptionsError as error:
         return error.reason
-    order = write_intent(run, planned, desk)
     send(order, planned, desk)
     return _obstacle(order)
 
@@ -161,7 +180,7 @@ def _settle(run: ExecutionRun, plan: BasketPreview, desk: Desk, obstacle: Reason
     if is_flat(filled):
         return _abandon(run, obstacle)
     if run.purpose == ExecutionRun.Purpose.EXIT:
-        return _result(run, obstacle)
+        return result_of(run, obstacle)
     move_run(run, RunEvent.UNWIND, obstacle)
     return _unwind(run, plan, desk, obstacle)
 
@@ -189,7 +208,7 @@ def _complete(run: ExecutionRun) -> RunResult:
             _leave(run, StrategyEvent.FILL, f"Execution Details: {_details(run)}", executed_at=run.as_of)
         else:
             _leave(run, StrategyEvent.CLOSED, f"Closed ({run.reason_code}): {_details(run)}")
-    return _result(run, None)
+    return result_of(run, None)
 
 
 def _abandon(run: ExecutionRun, obstacle: Reason | None) -> RunResult:
@@ -197,7 +216,7 @@ def _abandon(run: ExecutionRun, obstacle: Reason | None) -> RunResult:
     with transaction.atomic():
         move_run(run, RunEvent.ABANDON, reason)
         _give_up(run, reason)
-    return _result(run, reason)
+    return result_of(run, reason)
 
 
 def _flatten(run: ExecutionRun, obstacle: Reason | None) -> RunResult:
@@ -205,7 +224,7 @@ def _flatten(run: ExecutionRun, obstacle: Reason | None) -> RunResult:
     with transaction.atomic():
         move_run(run, RunEvent.FLATTEN, reason)
         _leave(run, StrategyEvent.FAIL, f"Error: {reason} Everything filled was taken back: {_details(run)}")
-    return _result(run, reason)
+    return result_of(run, reason)
 
 
 def _alarm(run: ExecutionRun, obstacle: Reason | None) -> RunResult:
@@ -216,7 +235,7 @@ def _alarm(run: ExecutionRun, obstacle: Reason | None) -> RunResult:
         if run.purpose == ExecutionRun.Purpose.ENTRY:
             _leave(run, StrategyEvent.ALARM, f"Needs attention: {reason}")
     logger.error("run %s needs attention: %s", run.pk, reason)
-    return _result(run, reason)
+    return result_of(run, reason)
 
 
 def _stay_in_attention(run: ExecutionRun, obstacle: Reason | None) -> RunResult:
@@ -226,7 +245,7 @@ def _stay_in_attention(run: ExecutionRun, obstacle: Reason | None) -> RunResult:
     if run.strategy.execution_detail != "attention":
         _leave(run, StrategyEvent.ALARM, f"Needs attention: {reason}")
     logger.error("run %s %s", run.pk, reason)
-    return _result(run, reason)
+    return result_of(run, reason)
 
 
 def _give_up(run: ExecutionRun, reason: Reason) -> None:
@@ -276,18 +295,3 @@ def _net(run: ExecutionRun) -> Decimal | None:
     by_side: dict[str, Decimal] = dict(value)
     charges: Decimal = trades.aggregate(total=Sum("charges"))["total"]
     return by_side.get("SELL", Decimal(0)) - by_side.get("BUY", Decimal(0)) - charges
-
-
-def _result(run: ExecutionRun, reason: Reason | None) -> RunResult:
-    strategy = run.strategy
-    return RunResult(
-        strategy_id=strategy.pk,
-        title=f"{strategy.stock_name} {strategy.strategy_name}",
-        purpose=run.purpose,
-        run_id=run.pk,
-        state=str(run.state),
-        status=strategy.execution_status,
-        reason=reason,
-        fills=run.orders.filter(filled_quantity__gt=0).count(),
-        net=_net(run),
-    )

@@ -48,8 +48,9 @@ def held(run: ExecutionRun) -> dict[int, int]:
 
 
 def write_intent(run: ExecutionRun, planned: PlannedOrder, desk: Desk) -> LegOrder:
-    """Commit what we are about to do; the unique index refuses a second live attempt at the same slice."""
+    """Commit what we are about to do; refused while the leg has a live order on that side, whatever its slice."""
     listed, piece = planned.listed, planned.piece
+    _require_none_live(run, planned)
     before = run.orders.filter(leg_id=listed.row_id, slice_number=piece.number).count()
     name = correlation_id(
         mode=desk.broker.mode, run=run.pk, leg=piece.leg.number, piece=piece.number, attempt=before + 1
@@ -130,6 +131,14 @@ def move(order: LegOrder, event: OrderEvent, **changes: object) -> None:
         setattr(order, name, value)
     logger.info("order %s %s -> %s %s", order.correlation_id, before, after, order.reason_code)
     order_changed(order)
+
+
+def _require_none_live(run: ExecutionRun, planned: PlannedOrder) -> None:
+    """The unique index knows slices only, and slices are cut anew by what is filled."""
+    live = run.orders.live().filter(leg_id=planned.listed.row_id, side=planned.piece.side.value).first()
+    if live is not None:
+        sentence = f"Order {live.correlation_id} for the same leg and side has not ended ({live.state})."
+        raise ExecutionDenied(Reason("LIVE_ORDER", sentence, "Look it up in the broker's order book."))
 
 
 def _request(order: LegOrder, planned: PlannedOrder) -> OrderRequest:

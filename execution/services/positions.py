@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 
 from allocation.models import Account
 from execution import checks
@@ -14,7 +15,8 @@ from execution.ports import Broker
 from execution.services.deltas import net_delta
 from execution.services.driving import RunResult
 from execution.services.preparation import Desk
-from execution.services.runs import Progress, execute_exit, require_open, resume_runs
+from execution.services.runs import Progress, execute_exit, or_stopped, require_open, resume_runs
+from execution.services.transitions import sending_for
 from market.contract import Contract, OptionType
 from market.errors import OptionsError, Reason
 from market.ports import MarketSource
@@ -52,15 +54,8 @@ def monitor_positions(
 ) -> MonitorReport:
     """Go on with unfinished runs, mark every open strategy, and close those whose exit rule holds."""
     require_open(as_of)
-    desk = Desk(broker, market, account, as_of)
-    resumed = resume_runs(desk)
-    waiting = list(_open_strategies(desk))
-    watched = []
-    for done, strategy in enumerate(waiting, start=1):
-        watched.append(_watch(strategy, desk))
-        if progress is not None:
-            progress(done, len(waiting))
-    return MonitorReport(tuple(watched), tuple(resumed))
+    with sending_for(account):
+        return _look_at_all(Desk(broker, market, account, as_of), progress)
 
 
 def profit_at_touch(strategy: OptionStrategy, desk: Desk) -> Decimal:
@@ -71,6 +66,17 @@ def profit_at_touch(strategy: OptionStrategy, desk: Desk) -> Decimal:
         if row.quantity:
             total += row.quantity * _way_out(strategy, row, desk)
     return total.quantize(PAISA)
+
+
+def _look_at_all(desk: Desk, progress: Progress | None) -> MonitorReport:
+    resumed = resume_runs(desk)
+    waiting = list(_open_strategies(desk))
+    watched = []
+    for done, strategy in enumerate(waiting, start=1):
+        watched.append(_watch(strategy, desk))
+        if progress is not None:
+            progress(done, len(waiting))
+    return MonitorReport(tuple(watched), tuple(resumed))
 
 
 def _open_strategies(desk: Desk) -> StrategyQuerySet:
@@ -87,10 +93,13 @@ def _watch(strategy: OptionStrategy, desk: Desk) -> Watched:
     decision = decide_exit(levels, mark)
     if profit is not None:
         _keep_mark(strategy, desk, profit, decision)
-    run = None if decision is None else execute_exit(strategy, decision.reason, desk=desk)
-    title = f"{strategy.stock_name} {strategy.strategy_name}"
     reason = None if decision is None else decision.reason
-    return Watched(strategy.pk, title, profit, mark.days_to_expiry, reason, problem, run)
+    run = None if reason is None else or_stopped(strategy.pk, partial(execute_exit, strategy, reason, desk=desk))
+    return Watched(strategy.pk, _title(strategy), profit, mark.days_to_expiry, reason, problem, run)
+
+
+def _title(strategy: OptionStrategy) -> str:
+    return f"{strategy.stock_name} {strategy.strategy_name}"
 
 
 def _profit(strategy: OptionStrategy, desk: Desk) -> tuple[Decimal | None, Reason | None]:

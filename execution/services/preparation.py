@@ -11,20 +11,20 @@ from execution.basket import (
     Held,
     Phase,
     Slice,
+    after,
     entry_would_uncover,
     outstanding,
     positions,
-    reversed_legs,
     uncovered_short,
 )
 from execution.checks import Candidate
 from execution.errors import ExecutionDenied
 from execution.limit_price import ENTRY_PRICES, EXIT_PRICES, PriceRules, limit_price
-from execution.models import ExecutionRun, Position
+from execution.models import ExecutionRun, Position, Trade
 from execution.ports import Broker
-from execution.services.listing import ListedLeg, listed_legs
+from execution.services.listing import ListedLeg, closing_legs, listed_legs
 from market.calendar import IST, closed_reason
-from market.contract import Contract, Side
+from market.contract import Contract, OptionType, Side
 from market.errors import OptionsError, Reason
 from market.ports import MarketSource, Touch
 from market.rulebook import equity_charges, option_charges
@@ -70,7 +70,7 @@ class BasketPreview:
     """Everything a person should see before a basket is sent; rupees, credit positive, None where unknown.
 
     `cash_needed` is what the funds check of an entry demands; `priced` says that no order is missing for want of a leg
-    or a price.
+    or a price. `notes` say what an exit has to leave for now without being stopped by it.
     """
 
     strategy: OptionStrategy
@@ -80,6 +80,7 @@ class BasketPreview:
     denials: tuple[Reason, ...]
     priced: bool
     cash_needed: Decimal | None = None
+    notes: tuple[Reason, ...] = ()
 
     @property
     def charges(self) -> Decimal | None:
@@ -103,7 +104,7 @@ def prepare_entry(strategy: OptionStrategy, desk: Desk) -> BasketPreview:
 
 
 def prepare_exit(strategy: OptionStrategy, desk: Desk, held: Held) -> BasketPreview:
-    """Plan the closing basket: the legs reversed, whatever of it is done already."""
+    """Plan the closing basket: what was held when it began, whatever of it is done already."""
     return _prepare(strategy, desk, ExecutionRun.Purpose.EXIT, _exit_legs, held=held)
 
 
@@ -160,11 +161,22 @@ def _prepare(
     orders, unpriced = _plan(legs, held, desk, purpose)
     plan = BasketPreview(strategy, purpose, tuple(legs), tuple(orders), (), priced=not unpriced)
     if purpose == ExecutionRun.Purpose.ENTRY:
-        plan = replace(plan, cash_needed=_cash_needed(plan))
+        plan = replace(plan, cash_needed=_cash_needed(plan, desk.account))
         gate = _entry_gate(plan, desk)
     else:
         gate = _exit_gate(plan, desk)
-    return replace(plan, denials=_unique([*_answers(gate), *unpriced]))
+        waiting = [number for number in unpriced if _can_wait(number, plan)]
+        notes = _unique([unpriced.pop(number) for number in waiting])
+        # The driver stops at the first order it cannot price: what can be closed goes before what cannot.
+        legs = sorted(plan.legs, key=lambda one: one.leg.number in waiting)
+        plan = replace(plan, legs=tuple(legs), notes=notes)
+    return replace(plan, denials=_unique([*_answers(gate), *unpriced.values()]))
+
+
+def _can_wait(number: int, plan: BasketPreview) -> bool:
+    """Whether an exit may leave this unpriced leg for later: a long if anything, a short if another can be closed."""
+    side = plan.listed[number].leg.side
+    return any(side is Side.SELL or order.piece.side is Side.BUY for order in plan.orders)
 
 
 def _entry_legs(strategy: OptionStrategy, desk: Desk) -> list[ListedLeg]:
@@ -176,24 +188,43 @@ def _unwind_legs(strategy: OptionStrategy, desk: Desk) -> list[ListedLeg]:
 
 
 def _exit_legs(strategy: OptionStrategy, desk: Desk) -> list[ListedLeg]:
-    found = listed_legs(strategy, desk.as_of, leaving=True)
-    turned = reversed_legs([listed.leg for listed in found])
-    return [replace(one, leg=leg) for one, leg in zip(found, turned, strict=True)]
+    return closing_legs(strategy, _held_before_exit(strategy, desk.account), desk.as_of)
 
 
-def _plan(legs: Sequence[ListedLeg], held: Held, desk: Desk, purpose: str) -> tuple[list[PlannedOrder], list[Reason]]:
-    """Every order still to be sent, priced as its first attempt, and why some cannot be."""
+def _held_before_exit(strategy: OptionStrategy, account: Account) -> dict[Contract, int]:
+    """Signed units by contract when the open exit began: what is held now without what that exit has traded."""
+    units: dict[Contract, int] = {}
+    for row in Position.objects.filter(strategy=strategy, account=account):
+        contract = _contract(strategy, row)
+        units[contract] = units.get(contract, 0) + row.quantity
+    exits = ExecutionRun.objects.open().filter(strategy=strategy, purpose=ExecutionRun.Purpose.EXIT)
+    for trade in Trade.objects.filter(leg_order__run__in=exits):
+        contract = _contract(strategy, trade)
+        units[contract] = units.get(contract, 0) - Side(trade.action).sign * trade.quantity
+    return units
+
+
+def _contract(strategy: OptionStrategy, row: Position | Trade) -> Contract:
+    if row.option_type is None or row.strike is None:
+        return Contract(strategy.stock_name)
+    return Contract(strategy.stock_name, row.expiry, float(row.strike), OptionType.from_code(row.option_type))
+
+
+def _plan(
+    legs: Sequence[ListedLeg], held: Held, desk: Desk, purpose: str
+) -> tuple[list[PlannedOrder], dict[int, Reason]]:
+    """Every order still to be sent, priced as its first attempt, and by leg number why some cannot be."""
     by_number = {listed.leg.number: listed for listed in legs}
     basket = [listed.leg for listed in legs]
     orders: list[PlannedOrder] = []
-    refusals: list[Reason] = []
+    refusals: dict[int, Reason] = {}
     for phase in (Phase.BUYING, Phase.SELLING):
         for piece in outstanding(phase, basket, held):
             try:
                 listed = by_number[piece.leg.number]
                 orders.append(plan_order(listed, piece, desk, attempt=1, rules=prices_for(purpose)))
             except OptionsError as error:
-                refusals.append(error.reason)
+                refusals[piece.leg.number] = error.reason
     return orders, refusals
 
 
@@ -209,21 +240,23 @@ def _entry_gate(preview: BasketPreview, desk: Desk) -> Iterator[Check]:
     yield lambda: checks.generated_later(candidate, desk.as_of)
     yield lambda: checks.approval_changed(candidate)
     yield lambda: checks.expired(candidate, desk.as_of)
+    yield lambda: checks.approval_expired(candidate, desk.day)
     yield lambda: _lots_unchanged(preview)
+    yield lambda: _premium_moved(preview, candidate)
     yield lambda: checks.naked_not_allowed(candidate, allow_naked=account.allow_naked)
     yield lambda: entry_would_uncover(basket, **cover_of(strategy, account))
-    yield lambda: checks.risk_unknown(candidate, margin=_margin(strategy))
+    yield lambda: checks.risk_unknown(candidate, margin=_margin(strategy, account))
     needed = preview.cash_needed
     if needed is not None:
         yield lambda: checks.funds_short(needed=needed, free=free_funds(desk, but=strategy))
 
 
-def _cash_needed(plan: BasketPreview) -> Decimal | None:
+def _cash_needed(plan: BasketPreview, account: Account) -> Decimal | None:
     """What an entry must find free: what its buys cost at their limits before any sale, or its worst loss if more."""
     if plan.charges is None:
         return None
     bought = sum((order.value for order in plan.orders if order.piece.side is Side.BUY), Decimal(0))
-    at_risk = checks.at_risk(_candidate(plan.strategy, plan.legs), margin=_margin(plan.strategy))
+    at_risk = checks.at_risk(_candidate(plan.strategy, plan.legs), margin=_margin(plan.strategy, account))
     return None if at_risk is None else max(bought + plan.charges, at_risk)
 
 
@@ -258,12 +291,14 @@ def _candidate(strategy: OptionStrategy, legs: Sequence[ListedLeg]) -> Candidate
         marked=strategy.marked_for_execution,
         priority=strategy.execution_priority,
         generated_on=strategy.generated_on,
+        trade_date=strategy.trade_date,
         content_hash=strategy.content_hash,
         approved_hash=strategy.approved_hash,
         expiries=[listed.leg.contract.expiry for listed in legs if listed.leg.contract.expiry is not None],
         sets=strategy.sets,
         max_loss=strategy.max_loss,
         unlimited_loss=strategy.unlimited_loss,
+        net_premium=strategy.net_premium,
     )
 
 
@@ -273,14 +308,19 @@ def _lots_unchanged(preview: BasketPreview) -> Reason | None:
     return next((reason for reason in found if reason is not None), None)
 
 
-def _margin(strategy: OptionStrategy) -> Decimal | None:
-    """What the allocator computed for all sets, if it ever did."""
-    return (
-        Allocation.objects.filter(strategy=strategy, margin__isnull=False)
-        .order_by("-run_id")
-        .values_list("margin", flat=True)
-        .first()
-    )
+def _premium_moved(preview: BasketPreview, candidate: Candidate) -> Reason | None:
+    """The premium of the option legs for one set, as the generator stored it, against the touch of now."""
+    orders = [order for order in preview.orders if order.listed.leg.contract.is_option]
+    now = sum((_at_touch(order) for order in orders), Decimal(0)) / candidate.sets if preview.priced else None
+    ticks = sum((order.listed.tick * order.piece.quantity for order in orders), Decimal(0)) / candidate.sets
+    return checks.premium_moved(candidate, now=now, tick_value=ticks)
+
+
+def _margin(strategy: OptionStrategy, account: Account) -> Decimal | None:
+    """What the allocator computed for this account and as many sets as are traded; a refusal computed nothing."""
+    rows = Allocation.objects.filter(strategy=strategy, run__account=account, sets__gt=0, margin__isnull=False)
+    newest = rows.order_by("-run_id").first()
+    return newest.margin if newest is not None and newest.sets == strategy.sets else None
 
 
 def free_funds(desk: Desk, *, but: OptionStrategy) -> Decimal:
@@ -290,7 +330,7 @@ def free_funds(desk: Desk, *, but: OptionStrategy) -> Decimal:
     for strategy_id, strategy in OptionStrategy.objects.in_bulk(list(balances)).items():
         cash = balances[strategy_id]
         aside = (
-            _margin(strategy)
+            _margin(strategy, desk.account)
             if strategy.unlimited_loss
             else checks.blocked(cash=cash, max_loss=strategy.max_loss, sets=strategy.sets)
         )
@@ -320,9 +360,7 @@ def sale_would_uncover(preview: BasketPreview, held: Held, piece: Slice, account
     """The cover rule at the last moment, on what is really filled."""
     if piece.side is Side.BUY:
         return None
-    now = _entry_positions(preview, held)
-    contract = piece.leg.contract
-    then = {**now, contract: now.get(contract, 0) - piece.quantity}
+    then = after(_entry_positions(preview, held), piece)
     return uncovered_short(then, **cover_of(preview.strategy, account))
 
 

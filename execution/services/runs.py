@@ -3,19 +3,21 @@
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
-from allocation.models import Account
+from allocation.models import Account, Allocation
 from execution.errors import ExecutionDenied
 from execution.lifecycle import RunState, StrategyEvent
 from execution.models import ExecutionRun
 from execution.ports import Broker
-from execution.services.driving import RunResult, begin, take_up
+from execution.services.driving import RunResult, begin, result_of, take_up
 from execution.services.preparation import BasketPreview, Desk, prepare_entry, prepare_exit
-from execution.services.transitions import move_strategy, owning
+from execution.services.transitions import move_strategy, owning, sending_for
 from market.calendar import closed_reason
-from market.errors import Reason
+from market.errors import OptionsError, Reason
 from market.ports import MarketSource
 from strategies.errors import StrategyError
 from strategies.models import OptionStrategy
@@ -33,7 +35,7 @@ def preview(strategy: OptionStrategy, *, desk: Desk) -> BasketPreview:
 
 def preview_queue(*, desk: Desk, strategy_id: int | None = None, limit: int | None = None) -> list[BasketPreview]:
     """The same for the whole queue, in the order of execution."""
-    return [preview(strategy, desk=desk) for strategy in _queue(desk.as_of, strategy_id)[:limit]]
+    return [preview(strategy, desk=desk) for strategy in _queue(desk.as_of, strategy_id, desk.account)[:limit]]
 
 
 def execute_queue(
@@ -49,15 +51,8 @@ def execute_queue(
     """Finish what a crash left, then execute the queue in order; a closed market refuses before anything is claimed."""
     desk = Desk(broker, market, account, as_of)
     require_open(desk.as_of)
-    results = resume_runs(desk)
-    waiting = list(_queue(as_of, strategy_id).values_list("pk", flat=True)[:limit])
-    for done, pk in enumerate(waiting, start=1):
-        result = execute_strategy(pk, desk=desk)
-        if result is not None:
-            results.append(result)
-        if progress is not None:
-            progress(done, len(waiting))
-    return results
+    with sending_for(account):
+        return _work_off(desk, strategy_id, limit, progress)
 
 
 def execute_strategy(strategy_id: int, *, desk: Desk) -> RunResult | None:
@@ -84,8 +79,19 @@ def resume_runs(desk: Desk) -> list[RunResult]:
     """Take over runs whose process died, and go on with unfinished unwinds and exits; living owners keep theirs."""
     waiting = ExecutionRun.objects.open().filter(account=desk.account, as_of__lte=desk.as_of)
     waiting = waiting.exclude(state=RunState.ATTENTION).order_by("id")
-    found = (_resume(pk, strategy_id, desk) for pk, strategy_id in list(waiting.values_list("pk", "strategy_id")))
+    rows = list(waiting.values_list("pk", "strategy_id"))
+    found = (or_stopped(strategy_id, partial(_resume, pk, strategy_id, desk)) for pk, strategy_id in rows)
     return [result for result in found if result is not None]
+
+
+def or_stopped(strategy_id: int, act: Callable[[], RunResult | None]) -> RunResult | None:
+    """What one strategy's turn came to; an error ends this turn only, never that of the strategies behind it."""
+    try:
+        return act()
+    except OptionsError as error:
+        logger.exception("strategy %s cannot go on: %s", strategy_id, error.reason)
+        run = ExecutionRun.objects.select_related("strategy").open().filter(strategy_id=strategy_id).first()
+        return None if run is None else result_of(run, error.reason)
 
 
 def require_open(as_of: datetime) -> None:
@@ -100,15 +106,35 @@ def left_out(as_of: datetime) -> list[int]:
     return list(OptionStrategy.objects.queued().filter(generated_on__gt=as_of).values_list("pk", flat=True))
 
 
-def _queue(as_of: datetime, strategy_id: int | None) -> StrategyQuerySet:
-    rows = OptionStrategy.objects.queued().known_by(as_of)
+def _work_off(desk: Desk, strategy_id: int | None, limit: int | None, progress: Progress | None) -> list[RunResult]:
+    results = resume_runs(desk)
+    waiting = list(_queue(desk.as_of, strategy_id, desk.account).values_list("pk", flat=True)[:limit])
+    for done, pk in enumerate(waiting, start=1):
+        result = or_stopped(pk, partial(execute_strategy, pk, desk=desk))
+        if result is not None:
+            results.append(result)
+        if progress is not None:
+            progress(done, len(waiting))
+    return results
+
+
+def _queue(as_of: datetime, strategy_id: int | None, account: Account | None = None) -> StrategyQuerySet:
+    """The queue at this moment; of one account, what its allocator took or a person marked."""
+    rows: StrategyQuerySet = OptionStrategy.objects.queued().known_by(as_of)
+    rows = rows if account is None else _executable_by(account, rows)
     return rows if strategy_id is None else rows.filter(pk=strategy_id)
+
+
+def _executable_by(account: Account, rows: StrategyQuerySet) -> StrategyQuerySet:
+    """Without what only another account's allocator took: the rule by which `blocked_by` counts it there."""
+    taken = Allocation.objects.filter(strategy=OuterRef("pk"), marked=True)
+    return rows.filter(Exists(taken.filter(run__account=account)) | ~Exists(taken))
 
 
 def _claim(strategy_id: int, desk: Desk) -> ExecutionRun | None:
     """Move the row to executing and open its run in one transaction, so that neither exists without the other."""
     with transaction.atomic():
-        if not OptionStrategy.objects.known_by(desk.as_of).claim(strategy_id):
+        if not _executable_by(desk.account, OptionStrategy.objects.known_by(desk.as_of)).claim(strategy_id):
             return None
         strategy = OptionStrategy.objects.get(pk=strategy_id)
         return _new_run(strategy, ExecutionRun.Purpose.ENTRY, desk)
@@ -146,10 +172,13 @@ def _resume(run_id: int, strategy_id: int, desk: Desk) -> RunResult | None:
         return take_up(run, desk)
 
 
-def require_queued(strategy_id: int, as_of: datetime) -> None:
-    """Say why one strategy is not in the queue at this moment; pass when it is."""
-    if _queue(as_of, strategy_id).exists():
+def require_queued(strategy_id: int, as_of: datetime, account: Account | None = None) -> None:
+    """Say why one strategy is not in the queue at this moment, of this account if one is named; pass when it is."""
+    if _queue(as_of, strategy_id, account).exists():
         return
+    if account is not None and _queue(as_of, strategy_id).exists():
+        sentence = f"Strategy {strategy_id} was taken by the allocation of another account, not by {account}."
+        raise StrategyError(Reason("OTHER_ACCOUNT", sentence, "Execute it with --account."))
     row = OptionStrategy.objects.filter(pk=strategy_id).first()
     if row is None:
         raise StrategyError(Reason("UNKNOWN_STRATEGY", f"There is no strategy {strategy_id}."))

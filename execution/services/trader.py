@@ -6,7 +6,7 @@ It polls PostgreSQL; Redis only wakes it sooner, and losing Redis costs at most 
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -18,6 +18,7 @@ from redis import Redis, RedisError
 from execution.errors import ExecutionDenied
 from execution.services.desk import open_desk
 from execution.services.positions import monitor_positions
+from execution.services.preparation import Desk
 from execution.services.runs import execute_queue
 from market.errors import OptionsError, Reason
 
@@ -27,6 +28,8 @@ LEADER_LOCK = 0x0F7E0001  # advisory lock: one trader per database
 WAKE_KEY = "trader:wake"
 POLL_SECONDS = 2.0
 MONITOR_EVERY_SECONDS = 30.0
+
+Step = Callable[..., object]  # takes as_of, broker, market and account
 
 
 def wake() -> None:
@@ -58,9 +61,9 @@ def trade_until(stopped: threading.Event, *, account_name: str | None, say: Call
     while not stopped.is_set():
         due = time.monotonic() - monitored >= MONITOR_EVERY_SECONDS
         try:
-            _one_round(timezone.now(), account_name, monitor=due)
-            now_state = "Market open: trading."
-            monitored = time.monotonic() if due else monitored
+            refusals = _one_round(timezone.now(), account_name, monitor=due)
+            monitored = time.monotonic() if due and not refusals else monitored
+            now_state = "; ".join(dict.fromkeys(map(str, refusals))) or "Market open: trading."
         except OptionsError as refusal:
             now_state = str(refusal.reason)
         if now_state != state:
@@ -70,11 +73,23 @@ def trade_until(stopped: threading.Event, *, account_name: str | None, say: Call
         _wait(stopped)
 
 
-def _one_round(as_of: datetime, account_name: str | None, *, monitor: bool) -> None:
-    desk = open_desk(as_of, account_name=account_name)
-    execute_queue(as_of=as_of, broker=desk.broker, market=desk.market, account=desk.account)
-    if monitor:
-        monitor_positions(as_of=as_of, broker=desk.broker, market=desk.market, account=desk.account)
+def in_turn(steps: Iterable[Step], desk: Desk) -> list[Reason]:
+    """Take each step; what refuses one does not keep the next from being done."""
+    refusals = (_refusal(step, desk) for step in steps)
+    return [reason for reason in refusals if reason is not None]
+
+
+def _one_round(as_of: datetime, account_name: str | None, *, monitor: bool) -> list[Reason]:
+    steps: list[Step] = [execute_queue, monitor_positions] if monitor else [execute_queue]
+    return in_turn(steps, open_desk(as_of, account_name=account_name))
+
+
+def _refusal(step: Step, desk: Desk) -> Reason | None:
+    try:
+        step(as_of=desk.as_of, broker=desk.broker, market=desk.market, account=desk.account)
+    except OptionsError as error:
+        return error.reason
+    return None
 
 
 def _wait(stopped: threading.Event) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from django.db import connection
 from django.utils import timezone
 
+from allocation.models import Account
 from execution.errors import ExecutionDenied
 from execution.lifecycle import (
     ENDED_RUNS,
@@ -27,6 +28,7 @@ from strategies.models import OptionStrategy
 logger = logging.getLogger(__name__)
 
 _OWNER_LOCK = 0x4F50_5634  # namespace of the advisory locks, "OPV4"
+_ACCOUNT_LOCK = 0x4F50_5641  # the same for accounts, "OPVA"
 _STATES = {columns: state for state, columns in PROJECTION.items()}
 
 
@@ -77,12 +79,29 @@ def state_of(strategy: OptionStrategy) -> StrategyState:
 @contextmanager
 def owning(strategy_id: int) -> Iterator[bool]:
     """Hold the right to act on one strategy; False when a living process has it. A dead one loses it at once."""
+    with _advisory_lock(_OWNER_LOCK, strategy_id) as owned:
+        yield owned
+
+
+@contextmanager
+def sending_for(account: Account) -> Iterator[None]:
+    """Be the only one who sends for an account: two would pass the funds check on the same rupees."""
+    with _advisory_lock(_ACCOUNT_LOCK, account.pk) as alone:
+        if not alone:
+            sentence = f"Another process is sending orders for account {account} right now."
+            raise ExecutionDenied(Reason("ACCOUNT_BUSY", sentence, "Try again when it has finished."))
+        yield
+
+
+@contextmanager
+def _advisory_lock(namespace: int, number: int) -> Iterator[bool]:
+    """Try for a lock of this database session; it ends with the block, or with the session."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_OWNER_LOCK, strategy_id])
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [namespace, number])
         owned = bool(cursor.fetchone()[0])
     try:
         yield owned
     finally:
         if owned:
             with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_OWNER_LOCK, strategy_id])
+                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [namespace, number])

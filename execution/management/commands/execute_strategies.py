@@ -35,7 +35,7 @@ class Command(ConsoleCommand):
         if options["execute"]:
             require_open(desk.as_of)
         if options["strategy"] is not None:
-            require_queued(options["strategy"], desk.as_of)
+            require_queued(options["strategy"], desk.as_of, desk.account)
         chosen = {"strategy_id": options["strategy"], "limit": options["limit"]}
         return self._execute(desk, chosen) if options["execute"] else self._preview(desk, chosen)
 

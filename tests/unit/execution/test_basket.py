@@ -14,7 +14,6 @@ from execution.basket import (
     order_limit,
     outstanding,
     positions,
-    reversed_legs,
     uncovered_short,
 )
 from market.contract import Contract, OptionType, Side
@@ -52,13 +51,6 @@ def test_only_what_is_missing_is_sent_again() -> None:
 def test_unwinding_buys_shorts_back_before_it_sells_longs() -> None:
     assert sent(Phase.UNWINDING, {1: -65, 2: 130}, LONG, SHORT) == [(1, "BUY", 65), (2, "SELL", 130)]
     assert sent(Phase.UNWINDING, {1: 0, 2: 0}, LONG, SHORT) == []
-
-
-def test_closing_is_the_same_basket_reversed() -> None:
-    closing = reversed_legs([SHORT, LONG])
-
-    assert sent(Phase.BUYING, {}, *closing) == [(1, "BUY", 130)]
-    assert sent(Phase.SELLING, {}, *closing) == [(2, "SELL", 130)]
 
 
 def test_slices_are_whole_lots_within_the_limit() -> None:

@@ -1,0 +1,156 @@
+"""What was reviewed is what is traded: its day, its premium, and the risk that was computed for it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from allocation.models import Account, Allocation, AllocationRun
+from execution.errors import ExecutionDenied
+from execution.models import LegOrder
+from execution.services.preparation import Desk, free_funds, prepare_entry
+from execution.services.runs import execute_strategy
+from market.contract import Contract
+from market.errors import Reason
+from strategies.models import OptionStrategy
+
+LOT = 500
+BARE_CALL = ("SELL", 1050, "CE", 1)
+MakeStrategy = Callable[..., OptionStrategy]
+
+
+def allocate(strategy: OptionStrategy, account: Account, *, sets: int, margin: int, why: str = "") -> None:
+    run = AllocationRun.objects.create(account=account, as_of=strategy.generated_on, capital=account.capital)
+    Allocation.objects.create(run=run, strategy=strategy, sets=sets, margin=Decimal(margin), reason_code=why)
+
+
+def codes(strategy: OptionStrategy, desk: Desk) -> list[str]:
+    return [reason.code for reason in prepare_entry(strategy, desk).denials]
+
+
+@pytest.fixture
+def bare(desk: Desk, make_strategy: MakeStrategy) -> OptionStrategy:
+    """A naked call on an account that may hold one."""
+    desk.account.allow_naked = True
+    return make_strategy(BARE_CALL, sets=2, unlimited_loss=True, max_loss=None)
+
+
+def test_a_margin_computed_for_these_sets_is_what_the_entry_must_find_free(desk: Desk, bare: OptionStrategy) -> None:
+    allocate(bare, desk.account, sets=2, margin=300_000)
+
+    plan = prepare_entry(bare, desk)
+
+    assert (plan.denials, plan.cash_needed) == ((), Decimal(300_000))
+
+
+def test_a_refused_allocation_is_no_margin_of_zero(desk: Desk, bare: OptionStrategy) -> None:
+    allocate(bare, desk.account, sets=0, margin=0, why="SHARE")
+
+    plan = prepare_entry(bare, desk)
+
+    assert ([reason.code for reason in plan.denials], plan.cash_needed) == (["RISK_UNKNOWN"], None)
+
+
+def test_a_refusal_does_not_hide_the_margin_computed_before(desk: Desk, bare: OptionStrategy) -> None:
+    allocate(bare, desk.account, sets=2, margin=300_000)
+    allocate(bare, desk.account, sets=0, margin=0, why="ALREADY_OPEN")
+
+    assert prepare_entry(bare, desk).cash_needed == Decimal(300_000)
+
+
+def test_a_margin_of_other_sets_or_of_another_account_is_unknown(desk: Desk, bare: OptionStrategy) -> None:
+    allocate(bare, desk.account, sets=1, margin=150_000)
+    allocate(bare, Account.objects.create(name="other", capital=Decimal(1)), sets=2, margin=300_000)
+
+    assert codes(bare, desk) == ["RISK_UNKNOWN"]
+
+
+def test_free_funds_are_unknown_while_an_open_naked_strategy_has_only_a_refused_allocation(
+    desk: Desk, bare: OptionStrategy, make_strategy: MakeStrategy
+) -> None:
+    allocate(bare, desk.account, sets=2, margin=300_000)
+    execute_strategy(bare.pk, desk=desk)
+    other = make_strategy()
+    known = free_funds(desk, but=other)
+    Allocation.objects.update(sets=0, margin=0, reason_code="SHARE")
+
+    with pytest.raises(ExecutionDenied, match="RISK_UNKNOWN"):
+        free_funds(desk, but=other)
+
+    assert known == desk.broker.funds(now=desk.as_of).available - 300_000
+
+
+@pytest.mark.parametrize(("days", "denied"), [(0, False), (3, True)])
+def test_an_approval_is_good_for_the_day_of_the_strategy(
+    desk: Desk, scripted: Any, make_strategy: MakeStrategy, days: int, denied: bool
+) -> None:
+    strategy = make_strategy()
+    moment = desk.as_of + timedelta(days=days)
+    for contract in list(scripted.touches):
+        touch = scripted.touches[contract][0]
+        scripted.touches[contract] = [replace(touch, quoted_at=moment)]
+
+    plan = prepare_entry(strategy, replace(desk, as_of=moment))
+
+    assert [reason.code for reason in plan.denials] == (["APPROVAL_EXPIRED"] if denied else [])
+
+
+def test_an_expired_approval_names_both_days_and_what_to_do(desk: Desk, make_strategy: MakeStrategy) -> None:
+    strategy = make_strategy(generated_on=desk.as_of - timedelta(days=1), trade_date=date(2026, 1, 29))
+
+    result = execute_strategy(strategy.pk, desk=desk)
+
+    assert result is not None
+    assert (result.state, result.reason) == (
+        "denied",
+        Reason(
+            "APPROVAL_EXPIRED",
+            "The strategy was made and approved for 29 Jan 2026; today is 30 Jan 2026.",
+            "Generate and mark it again.",
+        ),
+    )
+    assert not LegOrder.objects.exists()
+
+
+# The spread costs 40.05 - 19.95 = 20.10 × 500 = 10,050 at the touch. Allowed beyond the reviewed premium: 10 % of it,
+# and 2 ticks of 0.05 for each of 2 legs = 0.20 × 500 = 100: of -9,045.46 that is 1,004.546, down to -10,050.006.
+@pytest.mark.parametrize(
+    ("reviewed", "moved"), [("-9045.46", False), ("-9045.45", True), ("-20000", False), ("9000", True)]
+)
+def test_a_premium_worse_than_reviewed_is_not_paid(
+    desk: Desk, make_strategy: MakeStrategy, reviewed: str, moved: bool
+) -> None:
+    strategy = make_strategy(net_premium=Decimal(reviewed), sets=3)
+
+    assert codes(strategy, desk) == (["PREMIUM_MOVED"] if moved else [])
+
+
+def test_a_credit_that_shrank_is_refused_with_both_amounts(desk: Desk, make_strategy: MakeStrategy) -> None:
+    strategy = make_strategy(("SELL", 1000, "CE", 1), ("BUY", 1050, "CE", 1), net_premium=Decimal(11_500))
+
+    (reason,) = prepare_entry(strategy, desk).denials
+
+    assert reason.code == "PREMIUM_MOVED"
+    assert "₹11500.00" in reason.sentence
+    assert "₹9950.00" in reason.sentence
+
+
+def test_the_price_of_the_share_is_no_premium(desk: Desk, scripted: Any, make_strategy: MakeStrategy) -> None:
+    scripted.quote(Contract("ACME"), "999.95", "1000.00")
+    strategy = make_strategy(
+        ("SELL", 1050, "CE", 1), ("BUY", None, None, 1), max_loss=Decimal(490_000), net_premium=Decimal(9_975)
+    )
+
+    assert codes(strategy, desk) == []
+
+
+def test_a_premium_that_cannot_be_known_is_refused_for_the_missing_price_only(
+    desk: Desk, scripted: Any, make_strategy: MakeStrategy
+) -> None:
+    strategy = make_strategy(net_premium=Decimal(50_000))
+    del scripted.touches[next(one for one in scripted.touches if one.strike == 1050)]
+
+    assert codes(strategy, desk) == ["NO_TOUCH"]

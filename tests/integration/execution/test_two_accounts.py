@@ -1,0 +1,162 @@
+"""Several accounts and several programs on one database: each account executes its own marks, one sender at a time."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from allocation.models import Account
+from execution.errors import ExecutionDenied
+from execution.models import ExecutionRun, PaperOrder
+from execution.services.paper_ledger import build_paper_broker
+from execution.services.positions import monitor_positions
+from execution.services.preparation import Desk
+from execution.services.runs import execute_queue, execute_strategy, preview_queue, require_queued
+from execution.services.trader import in_turn
+from execution.services.transitions import sending_for
+from strategies.errors import StrategyError
+from strategies.models import OptionStrategy
+from tests.factories import AccountFactory, AllocationFactory, AllocationRunFactory
+
+Make = Callable[..., OptionStrategy]
+
+
+@pytest.fixture
+def other(desk: Desk) -> Desk:
+    """The desk of a second account on the same market."""
+    account = AccountFactory(name="other", capital=desk.account.capital)
+    return replace(desk, account=account, broker=build_paper_broker(account=account, market=desk.market))
+
+
+def take(strategy: OptionStrategy, account: Account, *, marked: bool = True) -> None:
+    AllocationFactory(run=AllocationRunFactory(account=account), strategy=strategy, marked=marked, margin=None)
+
+
+def asked(desk: Desk) -> dict[str, Any]:
+    return {"as_of": desk.as_of, "broker": desk.broker, "market": desk.market, "account": desk.account}
+
+
+def test_each_account_executes_its_own_marks_and_those_of_a_person(
+    desk: Desk, other: Desk, make_strategy: Make
+) -> None:
+    ours, theirs, persons = make_strategy(), make_strategy(), make_strategy()
+    take(ours, desk.account)
+    take(theirs, other.account)
+    take(persons, other.account, marked=False)
+
+    executed_here = {result.strategy_id for result in execute_queue(**asked(desk))}
+    executed_there = {result.strategy_id for result in execute_queue(**asked(other))}
+
+    assert executed_here == {ours.pk, persons.pk}
+    assert executed_there == {theirs.pk}
+    assert set(ExecutionRun.objects.values_list("strategy_id", "account__name", "state")) == {
+        (ours.pk, "paper", "complete"),
+        (persons.pk, "paper", "complete"),
+        (theirs.pk, "other", "complete"),
+    }
+
+
+def test_what_both_accounts_took_is_executed_by_the_first_that_asks(
+    desk: Desk, other: Desk, make_strategy: Make
+) -> None:
+    both = make_strategy()
+    take(both, desk.account)
+    take(both, other.account)
+
+    assert [result.strategy_id for result in execute_queue(**asked(other))] == [both.pk]
+    assert execute_queue(**asked(desk)) == []
+
+
+def test_the_claim_itself_refuses_the_mark_of_another_account(desk: Desk, other: Desk, make_strategy: Make) -> None:
+    theirs = make_strategy()
+    take(theirs, other.account)
+
+    refused = execute_strategy(theirs.pk, desk=desk)
+
+    theirs.refresh_from_db()
+    assert (refused, theirs.execution_status) == (None, "marked")
+    assert not ExecutionRun.objects.exists()
+
+
+def test_the_preview_shows_what_this_account_would_execute(desk: Desk, other: Desk, make_strategy: Make) -> None:
+    ours, theirs = make_strategy(), make_strategy()
+    take(theirs, other.account)
+
+    assert [one.strategy.pk for one in preview_queue(desk=desk)] == [ours.pk]
+
+
+def test_asking_for_the_mark_of_another_account_says_whose_it_is(desk: Desk, other: Desk, make_strategy: Make) -> None:
+    theirs = make_strategy()
+    take(theirs, other.account)
+
+    with pytest.raises(StrategyError) as refused:
+        require_queued(theirs.pk, desk.as_of, desk.account)
+
+    assert refused.value.reason.code == "OTHER_ACCOUNT"
+    require_queued(theirs.pk, desk.as_of, other.account)
+
+
+class BusyElsewhere:
+    """Another process, here a thread with its own session, sends for the account."""
+
+    def __init__(self, account: Account) -> None:
+        self._account, self._ready, self._done = account, threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._hold)
+
+    def _hold(self) -> None:
+        with sending_for(self._account):
+            self._ready.set()
+            self._done.wait(10)
+        connections.close_all()
+
+    def __enter__(self) -> None:
+        self._thread.start()
+        assert self._ready.wait(10)
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+
+def test_while_another_process_sends_for_the_account_neither_command_does_anything(
+    desk: Desk, make_strategy: Make
+) -> None:
+    strategy = make_strategy()
+
+    with BusyElsewhere(desk.account):
+        with pytest.raises(ExecutionDenied) as queue:
+            execute_queue(**asked(desk))
+        with pytest.raises(ExecutionDenied) as monitor:
+            monitor_positions(**asked(desk))
+        refusals = in_turn([execute_queue, monitor_positions], desk)
+
+    strategy.refresh_from_db()
+    assert (queue.value.reason.code, monitor.value.reason.code) == ("ACCOUNT_BUSY", "ACCOUNT_BUSY")
+    assert [reason.code for reason in refusals] == ["ACCOUNT_BUSY", "ACCOUNT_BUSY"]
+    assert strategy.execution_status == "marked"
+    assert not PaperOrder.objects.exists()
+    assert [result.state for result in execute_queue(**asked(desk))] == ["complete"]
+
+
+def test_another_account_may_send_at_the_same_time(desk: Desk, other: Desk, make_strategy: Make) -> None:
+    make_strategy()
+
+    with BusyElsewhere(other.account):
+        (result,) = execute_queue(**asked(desk))
+
+    assert result.state == "complete"
+
+
+@pytest.mark.parametrize("act", [execute_queue, monitor_positions])
+def test_the_account_is_free_again_afterwards_also_after_a_refusal(desk: Desk, make_strategy: Make, act: Any) -> None:
+    make_strategy(generated_on=desk.as_of + timedelta(hours=1))
+    act(**asked(desk))
+    with pytest.raises(ZeroDivisionError), sending_for(desk.account):
+        raise ZeroDivisionError
+
+    with BusyElsewhere(desk.account):
+        pass
