@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 from optionsv4.embedded.home import Identity, make_private, sockets_of
-from optionsv4.embedded.server import Server, ensure
+from optionsv4.embedded.server import Server, end, ensure
 from optionsv4.embedded.system import EmbeddedError, fail, run, wheel_file
 
 MAJOR = "18"
@@ -47,6 +47,9 @@ def postgres_server(home: Path, *, throwaway: bool = False) -> Server:
 def ensure_postgres(home: Path, identity: Identity, *, throwaway: bool) -> int:
     """Make what is missing (cluster, server, database) and return the pid of the server."""
     server = postgres_server(home, throwaway=throwaway)
+    pid = server.pid()
+    if pid and server.is_ready(pid) and not list(sockets_of(home).glob(".s.PGSQL.*[0-9]")):
+        end(server)  # somebody removed its socket: nobody can reach it, and only a new start makes another
     if not server.pid():
         _make_cluster(home, identity, throwaway=throwaway)
         make_private(sockets_of(home), identity)

@@ -223,6 +223,18 @@ def test_postgres_killed_under_a_busy_backend_waits_for_it_instead_of_starting_b
     busy.close()
 
 
+def test_a_server_whose_socket_was_removed_is_started_anew_without_loss(state_dir):
+    first = embedded.start(state_dir)
+    rows(first, "CREATE TABLE kept AS SELECT 1 AS n")
+    for socket in sockets_of(state_dir / "embedded").glob(".s.PGSQL.*"):
+        socket.unlink()
+
+    again = embedded.start(state_dir)
+
+    assert again.postgres_pid != first.postgres_pid
+    assert rows(again, "SELECT n FROM kept") == [(1,)]
+
+
 def test_stale_pid_files_that_name_a_stranger_are_not_believed(state_dir):
     embedded.start(state_dir)
     embedded.stop(state_dir)
