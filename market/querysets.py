@@ -59,11 +59,6 @@ class WatchlistQuerySet(models.QuerySet[Any]):
         """Only what should be subscribed."""
         return self.filter(active=True)
 
-    def subscriptions(self) -> list[dict[str, str]]:
-        """What the feed is told: one `{segment, security_id}` per active item, in a stable order."""
-        rows = self.active().order_by("segment", "security_id").values_list("segment", "security_id")
-        return [{"segment": segment, "security_id": security_id} for segment, security_id in rows]
-
 
 class SnapshotQuerySet(models.QuerySet[Any]):
     """Reads of captured chains."""

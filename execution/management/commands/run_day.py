@@ -12,7 +12,7 @@ from execution.lifecycle import RunState
 from execution.services.day import DayReport, run_day
 from execution.services.desk import open_desk
 from execution.services.driving import RunResult
-from market.console import FAILED, ConsoleCommand, ist, now_or, rupees, table
+from market.console import FAILED, ConsoleCommand, ist, now_or, rupees, share, table
 from strategies.services.generation import RISKS
 
 UNSETTLED = {RunState.ATTENTION, RunState.UNWINDING, RunState.SETTLING}
@@ -28,7 +28,7 @@ class Command(ConsoleCommand):
         """For whom and with what taste."""
         parser.add_argument("--account", help="by default the first active one of the trading mode")
         parser.add_argument("--risk", choices=RISKS, default="moderate")
-        parser.add_argument("--min-score", type=float, default=0.5)
+        parser.add_argument("--min-score", type=share, default=0.5, metavar="0-1")
 
     def run(self, **options: Any) -> int | None:
         """Run every step with progress, then show what came of each."""

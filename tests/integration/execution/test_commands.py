@@ -425,3 +425,13 @@ def test_the_number_of_queries_of_the_status_does_not_grow_with_the_rows(
 
 def test_announcements_go_where_the_pages_listen() -> None:
     assert ORDERS_GROUP == CONSUMER_GROUP
+
+
+@pytest.mark.parametrize("score", ["nan", "1.1", "-0.1", "half"])
+def test_run_day_refuses_a_score_that_is_none_before_it_starts(score: str) -> None:
+    held = FileImport.objects.count(), ChainSnapshot.objects.count()
+
+    with pytest.raises(CommandError, match="min-score"):
+        call_command("run_day", f"--min-score={score}")
+
+    assert (FileImport.objects.count(), ChainSnapshot.objects.count()) == held

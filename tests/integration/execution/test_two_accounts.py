@@ -1,13 +1,11 @@
 """Several accounts and several programs on one database: each account executes its own marks, one sender at a time."""
 
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connections
 
 from allocation.models import Account
 from execution.errors import ExecutionDenied
@@ -20,6 +18,7 @@ from execution.services.trader import in_turn
 from execution.services.transitions import sending_for
 from strategies.errors import StrategyError
 from strategies.models import OptionStrategy
+from tests.elsewhere import Elsewhere
 from tests.factories import AccountFactory, AllocationFactory, AllocationRunFactory
 
 Make = Callable[..., OptionStrategy]
@@ -100,34 +99,12 @@ def test_asking_for_the_mark_of_another_account_says_whose_it_is(desk: Desk, oth
     require_queued(theirs.pk, desk.as_of, other.account)
 
 
-class BusyElsewhere:
-    """Another process, here a thread with its own session, sends for the account."""
-
-    def __init__(self, account: Account) -> None:
-        self._account, self._ready, self._done = account, threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._hold)
-
-    def _hold(self) -> None:
-        with sending_for(self._account):
-            self._ready.set()
-            self._done.wait(10)
-        connections.close_all()
-
-    def __enter__(self) -> None:
-        self._thread.start()
-        assert self._ready.wait(10)
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-
-
 def test_while_another_process_sends_for_the_account_neither_command_does_anything(
     desk: Desk, make_strategy: Make
 ) -> None:
     strategy = make_strategy()
 
-    with BusyElsewhere(desk.account):
+    with Elsewhere(sending_for(desk.account)):
         with pytest.raises(ExecutionDenied) as queue:
             execute_queue(**asked(desk))
         with pytest.raises(ExecutionDenied) as monitor:
@@ -145,7 +122,7 @@ def test_while_another_process_sends_for_the_account_neither_command_does_anythi
 def test_another_account_may_send_at_the_same_time(desk: Desk, other: Desk, make_strategy: Make) -> None:
     make_strategy()
 
-    with BusyElsewhere(other.account):
+    with Elsewhere(sending_for(other.account)):
         (result,) = execute_queue(**asked(desk))
 
     assert result.state == "complete"
@@ -158,5 +135,5 @@ def test_the_account_is_free_again_afterwards_also_after_a_refusal(desk: Desk, m
     with pytest.raises(ZeroDivisionError), sending_for(desk.account):
         raise ZeroDivisionError
 
-    with BusyElsewhere(desk.account):
+    with Elsewhere(sending_for(desk.account)):
         pass

@@ -20,6 +20,7 @@ from execution.services.runs import execute_queue, execute_strategy
 from execution.services.transitions import owning
 from market.errors import Reason
 from strategies.models import OptionStrategy
+from tests.elsewhere import Elsewhere
 
 SAID = Reason("SAID", "The broker said so.")
 
@@ -278,33 +279,11 @@ def test_a_run_with_a_living_owner_is_not_taken_over(
     strategy = make_strategy()
     OptionStrategy.objects.claim(strategy.pk)
     run = ExecutionRun.objects.create(strategy=strategy, account=desk.account, broker="paper", as_of=desk.as_of)
-    with HeldElsewhere(strategy.pk):
+    with Elsewhere(owning(strategy.pk)):
         taken = run_queue(desk)
 
     run.refresh_from_db()
     assert (taken, run.state) == ([], "created")
-
-
-class HeldElsewhere:
-    """Another process, here a thread with its own session, owns the strategy."""
-
-    def __init__(self, strategy_id: int) -> None:
-        self._id, self._ready, self._done = strategy_id, threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._hold)
-
-    def _hold(self) -> None:
-        with owning(self._id):
-            self._ready.set()
-            self._done.wait(10)
-        connections.close_all()
-
-    def __enter__(self) -> None:
-        self._thread.start()
-        assert self._ready.wait(10)
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
