@@ -27,5 +27,17 @@ class OutcomeUnknown(BrokerError):
     """Neither accepted nor refused: ask the broker, never resend."""
 
 
+class ReadFailed(BrokerError):
+    """A question to the broker has no usable answer: this is no evidence of anything, ask again."""
+
+
 class ExecutionDenied(OptionsError):
     """A safety rule denied the run before anything was sent."""
+
+
+class LostRace(ExecutionDenied):
+    """Somebody else changed the row first: read it anew."""
+
+
+class Fenced(ExecutionDenied):
+    """We do not lead any more: stop, whatever was about to be done."""

@@ -85,6 +85,7 @@ class RunEvent(StrEnum):
     FLATTEN = "flatten"
     ABANDON = "abandon"
     ALARM = "alarm"
+    REOPEN = "reopen"
 
 
 class StrategyState(StrEnum):
@@ -142,10 +143,11 @@ ORDER_TABLE = _table(
         ([_O.ACKED], _OE.REST, _O.WORKING),
         (_AT_EXCHANGE, _OE.PART_FILL, _O.PART),
         (_AT_EXCHANGE, _OE.ASK_CANCEL, _O.PENDING_CANCEL),
-        (_ENDING, _OE.FILL, _O.FILLED),
-        (_ENDING, _OE.CANCEL, _O.CANCELLED),
-        (_ENDING, _OE.REJECT, _O.REJECTED),
-        (_ENDING, _OE.EXPIRE, _O.EXPIRED),
+        # Found late, NOT_PLACED may go straight to its end: another attempt may be live on the leg by then.
+        ([*_ENDING, _O.NOT_PLACED], _OE.FILL, _O.FILLED),
+        ([*_ENDING, _O.NOT_PLACED], _OE.CANCEL, _O.CANCELLED),
+        ([*_ENDING, _O.NOT_PLACED], _OE.REJECT, _O.REJECTED),
+        ([*_ENDING, _O.NOT_PLACED], _OE.EXPIRE, _O.EXPIRED),
     ]
 )
 
@@ -177,6 +179,8 @@ RUN_TABLE = _table(
         ([_R.UNWINDING, _R.ATTENTION], _RE.FLATTEN, _R.FLAT),
         ([_R.SETTLING], _RE.ABANDON, _R.FAILED_FLAT),
         (_BEFORE_THE_END, _RE.ALARM, _R.ATTENTION),
+        # An order that arrived after we had given it up: what the run claimed is no longer true.
+        ([_R.COMPLETE, _R.FLAT, _R.FAILED_FLAT], _RE.REOPEN, _R.ATTENTION),
     ]
 )
 

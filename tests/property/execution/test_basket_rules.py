@@ -7,21 +7,9 @@ from typing import Any
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from execution.basket import (
-    CORRELATION,
-    BasketLeg,
-    Phase,
-    after,
-    correlation_id,
-    entry_would_uncover,
-    is_complete,
-    is_flat,
-    outstanding,
-    positions,
-    uncovered_short,
-)
-from execution.brokers.paper import PaperBroker
+from execution.cover import after, entry_would_uncover, positions, uncovered_short
 from execution.errors import ExecutionDenied
+from execution.legs import BasketLeg, Phase, is_complete, is_flat, outstanding
 from execution.lifecycle import (
     ORDER_TABLE,
     RUN_TABLE,
@@ -36,8 +24,7 @@ from execution.lifecycle import (
     advance,
 )
 from execution.limit_price import ENTRY_PRICES, EXIT_PRICES, limit_price
-from execution.paper_book import MemoryBook
-from execution.ports import OrderRequest, Validity
+from execution.naming import CORRELATION, OrderNames, OrderPlace
 from market.calendar import IST
 from market.contract import Contract, OptionType, Side
 from market.ports import Touch
@@ -125,17 +112,31 @@ def test_a_full_unwind_is_flat_and_never_turns_a_position(legs: list[BasketLeg],
     assert sides == sorted(sides, key=lambda side: side is Side.SELL)
 
 
-COUNTERS = st.tuples(st.integers(1, 36**8), st.integers(1, 20), st.integers(1, 999), st.integers(1, 99))
+PLACES = st.builds(
+    OrderPlace,
+    mode=st.sampled_from(["paper", "live"]),
+    run=st.integers(1, 36**9 - 1),
+    leg=st.integers(1, 36**2 - 1),
+    attempt=st.integers(1, 36**2 - 1),
+)
 
 
-@given(st.lists(COUNTERS, unique=True, min_size=2, max_size=20), st.sampled_from(["paper", "live"]))
-def test_names_are_legal_different_and_the_same_every_time(rows: list[tuple[int, int, int, int]], mode: str) -> None:
-    def names() -> list[str]:
-        return [correlation_id(mode=mode, run=run, leg=leg, piece=piece, attempt=n) for run, leg, piece, n in rows]
+@given(st.lists(PLACES, unique=True, min_size=2, max_size=20), st.binary(min_size=1, max_size=40))
+def test_names_are_legal_different_read_back_and_the_same_every_time(places: list[OrderPlace], key: bytes) -> None:
+    names = [OrderNames(key).name(place) for place in places]
 
-    assert all(CORRELATION.fullmatch(name) for name in names())
-    assert len(set(names())) == len(rows)
-    assert names() == names()
+    assert all(CORRELATION.fullmatch(name) for name in names)
+    assert len(set(names)) == len(places)
+    assert [OrderNames(key).name(place) for place in places] == names
+    assert [OrderNames(key).read(name) for name in names] == places
+
+
+@given(PLACES, st.binary(min_size=1, max_size=40), st.integers(0, 20), st.sampled_from("0123456789abcPLz-"))
+def test_a_name_with_one_character_changed_is_not_ours(place: OrderPlace, key: bytes, at: int, other: str) -> None:
+    name = OrderNames(key).name(place)
+    assume(name[at] != other)
+
+    assert OrderNames(key).read(name[:at] + other + name[at + 1 :]) is None
 
 
 MACHINES = st.sampled_from(
@@ -179,48 +180,3 @@ def test_a_limit_is_on_tick_reaches_the_touch_and_stays_in_the_collar(
     assert is_on_tick(limit, TICK)
     assert limit >= touch.ask if side is Side.BUY else limit <= touch.bid
     assert abs(limit - mid) <= reach
-
-
-class Answer:
-    """A market with one touch."""
-
-    name = "answer"
-
-    def __init__(self, touch: Touch) -> None:
-        self._touch = touch
-
-    def touch(self, contract: Contract, *, as_of: datetime) -> Touch:
-        return self._touch
-
-
-@given(
-    PRICES,
-    st.integers(0, 50),
-    st.integers(0, 400),
-    st.lists(
-        st.tuples(st.sampled_from(Side), st.integers(1, 6), st.integers(-60, 60), st.sampled_from(Validity)), max_size=8
-    ),
-)
-def test_paper_never_fills_better_than_the_touch_nor_more_than_it_shows(
-    bid: Decimal, spread: int, depth: int, wishes: list[tuple[Side, int, int, Validity]]
-) -> None:
-    touch = Touch(bid, bid + spread * TICK, depth, depth, NOW)
-    broker = PaperBroker(market=Answer(touch), book=MemoryBook(), capital=Decimal(10**9))  # type: ignore[arg-type]
-    contract = Contract("ACME", date(2026, 2, 24), 1000, OptionType.CALL)
-    filled = {Side.BUY: 0, Side.SELL: 0}
-    for number, (side, lots, ticks, validity) in enumerate(wishes, start=1):
-        limit = max(bid + ticks * TICK, TICK)
-        name = f"P-1-1-1-{number}"
-        broker.place(
-            OrderRequest(name, "NSE_FNO", "1", contract, side, lots * 50, limit, TICK, 50, validity=validity), now=NOW
-        )
-        found = broker.order_by_correlation(name, now=NOW)
-        assert found is not None
-        assert 0 <= found.filled_quantity <= found.quantity
-        assert found.filled_quantity % 50 == 0
-        if found.filled_quantity:
-            assert found.average_price == (touch.ask if side is Side.BUY else touch.bid)
-            assert side.sign * (limit - found.average_price) >= 0
-        assert validity is Validity.DAY or found.status.is_final
-        filled[side] += found.filled_quantity
-    assert max(filled.values()) <= depth

@@ -37,11 +37,17 @@ def test_only_an_intent_is_ever_sent(state: OrderState) -> None:
         advance(ORDER_TABLE, state, OrderEvent.SEND)
 
 
-@pytest.mark.parametrize("event", list(RunEvent))
+@pytest.mark.parametrize("event", [event for event in RunEvent if event is not RunEvent.REOPEN])
 @pytest.mark.parametrize("state", sorted(ENDED_RUNS))
 def test_an_ended_run_stays_ended(state: RunState, event: RunEvent) -> None:
     with pytest.raises(IllegalTransition):
         advance(RUN_TABLE, state, event)
+
+
+def test_only_an_order_found_late_reopens_a_run_and_only_for_a_person() -> None:
+    reopened = {start: end for (start, event), end in RUN_TABLE.items() if event is RunEvent.REOPEN}
+
+    assert reopened == dict.fromkeys(ENDED_RUNS - {RunState.DENIED}, RunState.ATTENTION)
 
 
 @pytest.mark.parametrize("event", list(StrategyEvent))

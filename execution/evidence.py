@@ -1,0 +1,196 @@
+"""What the broker's books say of our orders, and what counts as evidence. Pure of framework and network.
+
+A failed, partial or old read is no evidence at all; an order is missing only when two endpoints, both cleanly read,
+do not know it; a difference of positions counts when two reads some seconds apart agree on it.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from execution.basket.messages import CallPerson, Missed, Seen
+from execution.basket.values import GIVEN_UP, TIMING, Timing, since
+from execution.errors import BrokerError
+from execution.executor import Executor
+from execution.ledger import KnownOrder, Ledger
+from execution.lifecycle import OrderState
+from execution.naming import OrderNames
+from execution.ports import Broker, BrokerOrder, BrokerTrade, Clock
+from market.errors import Reason
+
+logger = logging.getLogger(__name__)
+
+TWO_READS_APART = 3.0  # seconds between two reads that must agree
+QUIET = 5.0  # seconds since our own last change, before a difference of positions counts
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Order book and trade book, read one after the other."""
+
+    orders: Sequence[BrokerOrder]
+    trades: Sequence[BrokerTrade]
+
+    def of(self, order_id: str) -> list[BrokerTrade]:
+        """The trades of one order."""
+        return [trade for trade in self.trades if trade.order_id == order_id]
+
+
+class Watch:
+    """Looks at the broker's books and tells the executor what they say."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        broker: Broker,
+        clock: Clock,
+        executor: Executor,
+        names: OrderNames,
+        timing: Timing = TIMING,
+    ) -> None:
+        self._ledger, self._broker, self._clock, self._executor = ledger, broker, clock, executor
+        self._names, self._timing = names, timing
+        self._differed: tuple[float, dict[tuple[str, str], int]] | None = None
+        self._seen: dict[str, int] = {}
+        self.read_failed: Reason | None = None
+
+    def look(self, *, everything: bool = False) -> bool:
+        """Read the books if anything is under way, or for everything; False when they could not be believed."""
+        known = self._ledger.known_orders()
+        if not everything and not any(order.is_live for order in known.values()):
+            return True
+        books = self._read(known)
+        if books is None:
+            return False
+        self._take_over(books, known)
+        return True
+
+    def reconcile(self) -> bool:
+        """Look at everything, compare positions, keep the report; True when all agrees."""
+        if not self.look(everything=True):
+            return False
+        try:
+            rows = self._broker.positions()
+        except BrokerError as error:
+            self.read_failed = error.reason
+            return False
+        broker: dict[tuple[str, str], int] = {}
+        for row in rows:
+            broker[row.segment, row.security_id] = broker.get((row.segment, row.security_id), 0) + row.net_quantity
+        findings = self._compare(broker)
+        self._ledger.keep_report(clean=not findings, findings=findings, seen=self._seen | {"positions": len(rows)})
+        return not findings
+
+    def _read(self, known: Mapping[str, KnownOrder]) -> Books | None:
+        try:
+            books = Books(self._broker.orders(), self._broker.trades())
+        except BrokerError as error:
+            logger.warning("the broker's books could not be read: %s", error.reason)
+            self.read_failed = error.reason
+            return None
+        there = {order.order_id for order in books.orders}
+        absent = [order for order in known.values() if order.order_id and order.order_id not in there]
+        if absent:
+            sentence = f"The order book lacks {absent[0].order_id} and {len(absent) - 1} more that it had before."
+            self.read_failed = Reason("BOOK_INCOMPLETE", sentence, "Read again.")
+            logger.warning("%s", self.read_failed)
+            return None
+        self.read_failed = None
+        self._seen = {"orders": len(books.orders), "trades": len(books.trades)}
+        return books
+
+    def _take_over(self, books: Books, known: Mapping[str, KnownOrder]) -> None:
+        named: dict[str, list[BrokerOrder]] = {}
+        for order in books.orders:
+            named.setdefault(order.correlation_id, []).append(order)
+        for name, orders in named.items():
+            if name in known:
+                self._ours(known[name], orders, books)
+            else:
+                self._not_ours(orders)
+        for name, ours in known.items():
+            if ours.state is OrderState.UNKNOWN and name not in named:
+                self._look_up(ours)
+
+    def _ours(self, known: KnownOrder, orders: Sequence[BrokerOrder], books: Books) -> None:
+        first, *again = _first(known, orders)
+        if known.is_live or _says_more(known, first):
+            trades = books.of(first.order_id)
+            self._executor.apply(known.run, _seen(known.correlation_id, first, trades), trades)
+        for order in again:
+            self._doubled(known, order, books)
+
+    def _doubled(self, known: KnownOrder, order: BrokerOrder, books: Books) -> None:
+        """The broker took one request twice: end the newer; what it filled is for a person."""
+        if not order.status.is_final:
+            self._executor.cancel(known.correlation_id, order.order_id)
+        self._executor.apply(known.run, _seen(known.correlation_id, order, books.of(order.order_id)))
+
+    def _not_ours(self, orders: Sequence[BrokerOrder]) -> None:
+        for order in orders:
+            own_tag = self._names.read(order.correlation_id) is not None
+            self._ledger.keep_external(order, own_tag=own_tag)
+            if own_tag:
+                sentence = f"Order {order.correlation_id} ({order.order_id}) bears our mark and is not in our books."
+                said = Reason("UNTRACEABLE", sentence, "Was an older backup restored? Compare before trading on.")
+                self._ledger.call_person(None, CallPerson(said))
+
+    def _look_up(self, order: KnownOrder) -> None:
+        """Ask by name once the quarantine is over; before that, not finding it would mean nothing."""
+        if since(order.sent_at, self._clock.now()) <= self._timing.quarantine:
+            return
+        try:
+            found = self._broker.order_by_correlation(order.correlation_id)
+            trades = () if found is None else self._broker.trades(found.order_id)
+        except BrokerError as error:
+            logger.warning("order %s could not be looked up: %s", order.correlation_id, error.reason)
+            return
+        event = Missed(order.correlation_id) if found is None else _seen(order.correlation_id, found, trades)
+        self._executor.apply(order.run, event, trades)
+
+    def _compare(self, broker: Mapping[tuple[str, str], int]) -> list[Reason]:
+        """Differences in what we hold that two reads agree on while nothing of ours moves."""
+        ours = self._ledger.positions()
+        differing = {key: broker.get(key, 0) - units for key, units in ours.items() if broker.get(key, 0) != units}
+        now, before = self._clock.elapsed(), self._differed
+        quiet = all(_is_quiet(order, self._clock.now()) for order in self._ledger.known_orders().values())
+        if not differing or not quiet:
+            self._differed = None
+            return []
+        if before is None or before[1] != differing:
+            self._differed = (now, differing)
+            return []
+        if now - before[0] < TWO_READS_APART:
+            return []
+        return [self._differs(key, ours[key], broker.get(key, 0)) for key in differing]
+
+    def _differs(self, key: tuple[str, str], ours: int, theirs: int) -> Reason:
+        said = Reason(
+            "POSITION_DIFFERS",
+            f"Our trades add up to {ours} units of {key[0]} {key[1]}, the broker shows {theirs}.",
+            "Somebody traded by hand, or a fill was missed: compare, then acknowledge.",
+        )
+        self._ledger.call_person(None, CallPerson(said))
+        return said
+
+
+def _seen(name: str, order: BrokerOrder, trades: Sequence[BrokerTrade]) -> Seen:
+    value = sum((trade.price * trade.quantity for trade in trades), Decimal(0))
+    return Seen(name, order, sum(trade.quantity for trade in trades), value)
+
+
+def _says_more(known: KnownOrder, order: BrokerOrder) -> bool:
+    given_up = known.state in GIVEN_UP and (not known.order_id or not order.status.is_final)
+    return given_up or order.filled_quantity > known.filled
+
+
+def _is_quiet(order: KnownOrder, now: datetime) -> bool:
+    return not order.is_live and (order.sent_at is None or since(order.sent_at, now) > QUIET)
+
+
+def _first(known: KnownOrder, orders: Sequence[BrokerOrder]) -> list[BrokerOrder]:
+    """The order we were told of, else the oldest, before the others."""
+    return sorted(orders, key=lambda one: (one.order_id != known.order_id, one.order_id))
