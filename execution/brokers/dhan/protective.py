@@ -1,0 +1,166 @@
+"""Stops that rest at the broker, for when this process is not there: forever orders and super orders.
+
+Forever (SINGLE): a limit order that is sent when a trigger trades; survives the day. Super: an entry that carries its
+target, its stop and a trail. Dhan cancels a trail when a change of the stop does not repeat it, so here it must be.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from execution.brokers.dhan.answers import changed, content
+from execution.brokers.dhan.broker import DhanOrders
+from execution.brokers.dhan.fields import Row, bad_row, price_or_none, rows, units, words, words_or_empty
+from execution.brokers.dhan.mapping import place_arguments, require_order_id, require_price
+from execution.errors import OrderRefused
+from execution.ports import ClearedOrder, OrderRequest, OrderStatus, Placed
+from market.contract import Side
+from market.errors import Reason
+
+
+class StopState(StrEnum):
+    """Where a resting stop stands: waiting, sent on as an order, or over; a closed list."""
+
+    WAITING = "WAITING"
+    TRIGGERED = "TRIGGERED"
+    ENDED = "ENDED"
+
+
+_STATES = {
+    "CONFIRM": StopState.WAITING,
+    "PENDING": StopState.WAITING,
+    "TRANSIT": StopState.WAITING,
+    "PART_TRADED": StopState.TRIGGERED,
+    "TRIGGERED": StopState.TRIGGERED,
+    "TRADED": StopState.ENDED,
+    "CLOSED": StopState.ENDED,
+    "CANCELLED": StopState.ENDED,
+    "REJECTED": StopState.ENDED,
+    "EXPIRED": StopState.ENDED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectiveStop:
+    """One stop as the broker lists it; prices rupees, quantity units."""
+
+    order_id: str
+    correlation_id: str
+    state: StopState
+    segment: str
+    security_id: str
+    side: Side
+    quantity: int
+    trigger_price: Decimal | None
+    limit_price: Decimal | None
+
+
+class DhanStops:
+    """The stops of the account behind one broker object."""
+
+    def __init__(self, broker: DhanOrders) -> None:
+        self._broker = broker
+
+    def place_protective_stop(self, order: ClearedOrder, *, trigger_price: Decimal) -> Placed:
+        """Leave a limit order that goes out when the trigger trades; its limit stands beyond the trigger."""
+        request = order.request
+        arguments = place_arguments(request)
+        require_price(trigger_price, request.tick_size)
+        _require_beyond(request, trigger_price)
+        answer = self._broker.writing(self._broker.gate_of(order)).place_forever(
+            **_shared(arguments),
+            quantity=arguments["quantity"],
+            price=arguments["price"],
+            trigger_Price=float(trigger_price),
+            order_flag="SINGLE",
+            validity="DAY",
+        )
+        return Placed(changed(answer).order_id, OrderStatus.PENDING)
+
+    def protective_stops(self) -> Sequence[ProtectiveStop]:
+        """Every forever order of the account, ours or not."""
+        return [_stop(row) for row in rows(content(self._broker.reading().get_forever()))]
+
+    def cancel_protective_stop(self, order_id: str) -> None:
+        """Take a forever order away; whether it was in time stands in the list."""
+        changed(self._broker.writing().cancel_forever(require_order_id(order_id)))
+
+    def place_with_stop(
+        self, order: ClearedOrder, *, target_price: Decimal, stop_price: Decimal, trailing_jump: Decimal
+    ) -> Placed:
+        """Send an entry that carries its own exits (a super order); `trailing_jump` 0 means none."""
+        request = order.request
+        arguments = place_arguments(request)
+        for price in (target_price, stop_price):
+            require_price(price, request.tick_size)
+        _require_around(request, target_price, stop_price)
+        answer = self._broker.writing(self._broker.gate_of(order)).place_super_order(
+            **_shared(arguments),
+            quantity=arguments["quantity"],
+            price=arguments["price"],
+            targetPrice=float(target_price),
+            stopLossPrice=float(stop_price),
+            trailingJump=_jump(trailing_jump),
+        )
+        return Placed(changed(answer).order_id, OrderStatus.TRANSIT)
+
+    def move_stop(self, order_id: str, order: OrderRequest, *, stop_price: Decimal, trailing_jump: Decimal) -> None:
+        """Move the stop of a super order; the trail has to be said again, for leaving it out would end it."""
+        require_price(stop_price, order.tick_size)
+        answer = self._broker.writing().modify_super_order(
+            require_order_id(order_id),
+            "LIMIT",
+            "STOP_LOSS_LEG",
+            stopLossPrice=float(stop_price),
+            trailingJump=_jump(trailing_jump),
+        )
+        changed(answer)
+
+    def cancel_with_stop(self, order_id: str) -> None:
+        """Cancel a super order whole; a single exit leg is never cancelled, it could not be put back."""
+        changed(self._broker.writing().cancel_super_order(require_order_id(order_id), "ENTRY_LEG"))
+
+
+def _shared(arguments: dict[str, Any]) -> dict[str, Any]:
+    names = ("security_id", "exchange_segment", "transaction_type", "product_type", "order_type", "tag")
+    return {name: arguments[name] for name in names}
+
+
+def _stop(row: Row) -> ProtectiveStop:
+    order_id, word = words(row, "orderId"), words(row, "orderStatus").upper()
+    side = words(row, "transactionType").upper()
+    if word not in _STATES or side not in set(Side):
+        raise bad_row("UNKNOWN_STATUS", f"Stop {order_id} stands at '{word}', side '{side}'.")
+    return ProtectiveStop(
+        order_id=order_id,
+        correlation_id=words_or_empty(row, "correlationId"),
+        state=_STATES[word],
+        segment=words(row, "exchangeSegment"),
+        security_id=words(row, "securityId"),
+        side=Side(side),
+        quantity=units(row, "quantity"),
+        trigger_price=price_or_none(row, "triggerPrice"),
+        limit_price=price_or_none(row, "price"),
+    )
+
+
+def _require_beyond(order: OrderRequest, trigger_price: Decimal) -> None:
+    """A limit on the near side of its trigger would rest unfilled just when it is needed."""
+    if order.side.sign * (order.limit_price - trigger_price) < 0:
+        sentence = f"The limit {order.limit_price} is not beyond the trigger {trigger_price}."
+        raise OrderRefused(Reason("STOP_PRICE", sentence, "Nothing was sent."))
+
+
+def _require_around(order: OrderRequest, target_price: Decimal, stop_price: Decimal) -> None:
+    sign = order.side.sign
+    if not sign * stop_price < sign * order.limit_price < sign * target_price:
+        sentence = f"{order.limit_price} does not lie between stop {stop_price} and target {target_price}."
+        raise OrderRefused(Reason("STOP_PRICE", sentence, "Nothing was sent."))
+
+
+def _jump(trailing_jump: Decimal) -> float:
+    if not (trailing_jump.is_finite() and 0 <= trailing_jump < 100_000):
+        raise OrderRefused(Reason("STOP_PRICE", f"{trailing_jump} is no trail.", "Nothing was sent."))
+    return float(trailing_jump)
