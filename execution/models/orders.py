@@ -5,6 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from django.db import models
+from django.utils import timezone
 
 from allocation.models import Account
 from execution.lifecycle import ENDED_ORDERS, ENDED_RUNS, OrderState, RunState
@@ -15,6 +16,8 @@ from market.contract import Side
 from market.models import price
 from strategies.models import OptionStrategy, StrategyLeg, money
 
+EPOCH_MAX = 10**15
+
 
 def labelled(states: Iterable[StrEnum]) -> list[tuple[str, str]]:
     """The states of a lifecycle table as a field's choices; the table is the only place that lists them."""
@@ -22,10 +25,19 @@ def labelled(states: Iterable[StrEnum]) -> list[tuple[str, str]]:
 
 
 class RunPurpose(models.TextChoices):
-    """Opening or closing."""
+    """Opening, closing by the strategy's own rules, or closing because the account is being shut down."""
 
     ENTRY = "entry"
     EXIT = "exit"
+    FLATTEN = "flatten"
+
+
+class OrderPhase(models.TextChoices):
+    """What an attempt is for within its run."""
+
+    BUYING = "buying"
+    SELLING = "selling"
+    UNWINDING = "unwinding"
 
 
 class ExecutionRun(models.Model):
@@ -38,13 +50,24 @@ class ExecutionRun(models.Model):
     strategy = models.ForeignKey(OptionStrategy, models.PROTECT, related_name="execution_runs")
     account = models.ForeignKey(Account, models.PROTECT, related_name="execution_runs")
     broker = models.CharField(max_length=20)
-    purpose = models.CharField(max_length=6, choices=Purpose, default=Purpose.ENTRY)
+    purpose = models.CharField(max_length=10, choices=Purpose, default=Purpose.ENTRY)
     state = models.CharField(max_length=12, choices=labelled(State), default=State.CREATED)
     as_of = models.DateTimeField(help_text="the market moment the run acts on")
     reason_code = models.CharField(max_length=40, blank=True)
     reason_text = models.TextField(blank=True)
     started_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    phase_started_at = models.DateTimeField(null=True, blank=True)
+    version = models.PositiveIntegerField(
+        default=0, help_text="grows with every change; a writer names the one it read"
+    )
+    epoch = models.BigIntegerField(default=0, help_text="of the leader that wrote last")
+    code_version = models.CharField(max_length=40, blank=True)
+    opening = models.JSONField(
+        default=dict, blank=True, help_text="held when an exit began: leg number to signed units"
+    )
+    intended = models.JSONField(default=list, blank=True, help_text="the legs as resolved at the claim")
+    plan_hash = models.CharField(max_length=64, blank=True)
 
     objects = RunQuerySet.as_manager()
 
@@ -54,8 +77,9 @@ class ExecutionRun(models.Model):
         constraints = [
             one_of("execution_runs", "purpose", RunPurpose),
             one_of("execution_runs", "state", list(RunState)),
+            bounded("execution_runs", "epoch", 0, EPOCH_MAX),
             models.UniqueConstraint(
-                fields=["strategy", "purpose"],
+                fields=["strategy"],  # one exit at a time, and never beside an entry
                 condition=~models.Q(state__in=sorted(ENDED_RUNS)),
                 name="execution_runs_one_open",
             ),
@@ -72,6 +96,7 @@ class LegOrder(models.Model):
 
     run = models.ForeignKey(ExecutionRun, models.PROTECT, related_name="orders")
     leg = models.ForeignKey(StrategyLeg, models.PROTECT, related_name="orders")
+    phase = models.CharField(max_length=10, choices=OrderPhase, default=OrderPhase.BUYING)
     slice_number = models.PositiveSmallIntegerField(default=1)
     attempt = models.PositiveSmallIntegerField(default=1)
     side = models.CharField(max_length=4)
@@ -87,9 +112,11 @@ class LegOrder(models.Model):
     broker_order_id = models.CharField(max_length=40, blank=True)
     reason_code = models.CharField(max_length=40, blank=True)
     reason_text = models.TextField(blank=True)
-    intended_at = models.DateTimeField(auto_now_add=True)
+    intended_at = models.DateTimeField(default=timezone.now, help_text="market moment, as are sent_at and settled_at")
     sent_at = models.DateTimeField(null=True, blank=True)
     settled_at = models.DateTimeField(null=True, blank=True)
+    looked_at = models.DateTimeField(null=True, blank=True, help_text="when the broker's book was last asked about it")
+    misses = models.PositiveSmallIntegerField(default=0, help_text="clean answers that did not know it")
 
     objects = LegOrderQuerySet.as_manager()
 
@@ -98,6 +125,7 @@ class LegOrder(models.Model):
         ordering = ["id"]
         constraints = [
             one_of("leg_orders", "side", list(Side)),
+            one_of("leg_orders", "phase", OrderPhase),
             one_of("leg_orders", "state", list(OrderState)),
             bounded("leg_orders", "quantity", 1, 10_000_000),
             bounded("leg_orders", "limit_price", Decimal("0.01"), PRICE_MAX),
@@ -108,8 +136,9 @@ class LegOrder(models.Model):
             models.CheckConstraint(
                 condition=models.Q(correlation_id__regex=r"^[A-Za-z0-9_-]{1,25}$"), name="leg_orders_correlation_legal"
             ),
+            models.UniqueConstraint(fields=["run", "leg", "attempt"], name="leg_orders_attempt_once"),
             models.UniqueConstraint(
-                fields=["run", "leg", "slice_number"],
+                fields=["run", "leg"],
                 condition=~models.Q(state__in=sorted(ENDED_ORDERS)),
                 name="leg_orders_one_live_attempt",
             ),
@@ -139,7 +168,7 @@ class Trade(models.Model):
     order_status = models.CharField(max_length=16)
     product_type = models.CharField(max_length=10, default="MARGIN", db_default="MARGIN")
     order_type = models.CharField(max_length=10, default="LIMIT", db_default="LIMIT")
-    purpose = models.CharField(max_length=6, default="entry", db_default="entry")
+    purpose = models.CharField(max_length=10, default="entry", db_default="entry")
     timestamp = models.DateTimeField()
 
     objects = TradeQuerySet.as_manager()
@@ -161,7 +190,7 @@ class Trade(models.Model):
 
 
 class Position(models.Model):
-    """A row of `v_positions`: what the trades of one strategy add up to in one contract."""
+    """A row of `v_positions`: what the trades of one strategy on one account add up to in one contract."""
 
     id = models.CharField(max_length=80, primary_key=True)
     strategy = models.ForeignKey(OptionStrategy, models.DO_NOTHING, related_name="positions")
@@ -202,29 +231,3 @@ class StrategyMark(models.Model):
 
     def __str__(self) -> str:
         return f"{self.strategy_id} at {self.as_of}: {self.profit}"
-
-
-class PaperOrder(models.Model):
-    """The paper exchange's own book: what a real broker would keep on its side."""
-
-    account = models.ForeignKey(Account, models.PROTECT, related_name="paper_orders")
-    correlation_id = models.CharField(max_length=25, unique=True)
-    order_id = models.CharField(max_length=40, unique=True)
-    security_id = models.CharField(max_length=20)
-    segment = models.CharField(max_length=16)
-    side = models.CharField(max_length=4)
-    quantity = models.PositiveIntegerField()
-    limit_price = price()
-    status = models.CharField(max_length=16)
-    filled_quantity = models.PositiveIntegerField(default=0)
-    average_price = price(null=True, blank=True)
-    reason = models.TextField(blank=True)
-    placed_at = models.DateTimeField(help_text="market moment")
-
-    class Meta:
-        db_table = "paper_orders"
-        ordering = ["id"]
-        constraints = [one_of("paper_orders", "side", list(Side)), bounded("paper_orders", "quantity", 1, 10_000_000)]
-
-    def __str__(self) -> str:
-        return f"{self.order_id} {self.status}"
