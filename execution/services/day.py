@@ -10,7 +10,7 @@ from django.db import transaction
 
 from allocation.models import AllocationRun, IndustryAllocation
 from allocation.services import allocate_portfolio
-from execution.services.driving import RunResult
+from execution.services.outcomes import RunResult
 from execution.services.positions import MonitorReport, monitor_positions
 from execution.services.preparation import Desk
 from execution.services.runs import execute_queue, require_open
@@ -74,7 +74,7 @@ def refresh_master(desk: Desk) -> FileImport:
 
 def look_again(desk: Desk) -> MonitorReport:
     """Mark what is open and leave where a rule says so."""
-    return monitor_positions(as_of=desk.as_of, broker=desk.broker, market=desk.market, account=desk.account)
+    return monitor_positions(desk)
 
 
 def follow_up(start: datetime, sessions: int) -> list[datetime]:
@@ -100,10 +100,4 @@ def equal_weights() -> int:
 
 
 def _execute(desk: Desk, advance: Callable[[int], None]) -> list[RunResult]:
-    return execute_queue(
-        as_of=desk.as_of,
-        broker=desk.broker,
-        market=desk.market,
-        account=desk.account,
-        progress=lambda done, total: advance(done),
-    )
+    return execute_queue(desk, progress=lambda done, total: advance(done))

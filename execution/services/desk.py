@@ -1,22 +1,46 @@
 """Put together what settings and the accounts name: a market, an account and its broker."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db.models import Max
+from django.db.models.functions import Greatest
 
 from allocation.models import Account
 from execution.brokers import build_broker
+from execution.clock import SteppedClock, SystemClock
 from execution.errors import ExecutionDenied
+from execution.models import LegOrder
+from execution.ports import Clock
 from execution.services.preparation import Desk
 from market.errors import Reason
 from market.sources import build_source
 
 
-def open_desk(as_of: datetime, *, account_name: str | None = None) -> Desk:
-    """The desk of one active account of the trading mode, by default the first."""
-    account = _account(account_name)
+def open_desk(as_of: datetime | None = None, *, account_name: str | None = None) -> Desk:
+    """The desk of one active account of the trading mode, by default the first; now, or at a replayed moment."""
+    account = _account(account_name or settings.ACCOUNT or None)
     market = build_source()
-    return Desk(build_broker(account=account, market=market), market, account, as_of)
+    clock = (
+        SystemClock(settings.CLOCK_SHIFT_SECONDS)
+        if as_of is None
+        else SteppedClock(_not_before_own_orders(account, as_of))
+    )
+    return Desk(build_broker(account=account, market=market, clock=clock), market, account, clock)
+
+
+def _clock(account: Account, as_of: datetime | None) -> Clock:
+    if as_of is None:
+        return SystemClock(settings.CLOCK_SHIFT_SECONDS)
+    return SteppedClock(_not_before_own_orders(account, as_of))
+
+
+def _not_before_own_orders(account: Account, as_of: datetime) -> datetime:
+    """A replayed moment goes on where its own orders ended: time does not run backwards for what it has sent."""
+    same_day = (as_of, as_of + timedelta(hours=12))
+    orders = LegOrder.objects.filter(run__account=account, run__as_of__lte=as_of, intended_at__range=same_day)
+    ends = orders.aggregate(last=Max(Greatest("intended_at", "sent_at", "settled_at")))
+    return max(as_of, ends["last"] or as_of)
 
 
 def _account(name: str | None) -> Account:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from execution.basket import BasketLeg, order_limit
 from execution.errors import ExecutionDenied
+from execution.legs import BasketLeg, order_limit
 from execution.ports import Product
 from market.calendar import IST
 from market.contract import Contract, Side

@@ -1,25 +1,18 @@
 """Mark what is open at the price of getting out, and leave when a rule says so."""
 
 import logging
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import partial
 
-from allocation.models import Account
-from execution import checks
-from execution.errors import ExecutionDenied
 from execution.exits import ExitDecision, ExitLevels, PositionMark, decide_exit
 from execution.models import Position, StrategyMark
-from execution.ports import Broker
 from execution.services.deltas import net_delta
-from execution.services.driving import RunResult
-from execution.services.preparation import Desk
-from execution.services.runs import Progress, execute_exit, or_stopped, require_open, resume_runs
-from execution.services.transitions import sending_for
-from market.contract import Contract, OptionType
+from execution.services.marks import profit_at_touch
+from execution.services.outcomes import RunResult
+from execution.services.preparation import Desk, contract_of
+from execution.services.runs import Progress, execute_exit, open_exit, require_open, resume_runs
+from execution.services.trading import Trading, trading
 from market.errors import OptionsError, Reason
-from market.ports import MarketSource
 from strategies.models import OptionStrategy, StrategyExitLevels
 from strategies.querysets import StrategyQuerySet
 
@@ -49,31 +42,31 @@ class MonitorReport:
     resumed: tuple[RunResult, ...]
 
 
-def monitor_positions(
-    *, as_of: datetime, broker: Broker, market: MarketSource, account: Account, progress: Progress | None = None
-) -> MonitorReport:
+def monitor_positions(desk: Desk, progress: Progress | None = None) -> MonitorReport:
     """Go on with unfinished runs, mark every open strategy, and close those whose exit rule holds."""
-    require_open(as_of)
-    with sending_for(account):
-        return _look_at_all(Desk(broker, market, account, as_of), progress)
+    require_open(desk.as_of)
+    with trading(desk) as leader:
+        return _look_at_all(leader, progress)
 
 
-def profit_at_touch(strategy: OptionStrategy, desk: Desk) -> Decimal:
-    """Rupees if everything were closed at the touch now, after the charges paid so far; raises on any missing price."""
-    total = Decimal(0)
-    for row in Position.objects.filter(strategy=strategy):
-        total += row.cash - row.charges
-        if row.quantity:
-            total += row.quantity * _way_out(strategy, row, desk)
-    return total.quantize(PAISA)
+def open_due_exits(desk: Desk) -> None:
+    """Mark every open strategy and open the exits that are due; whoever drives the runs drives them."""
+    for strategy in _open_strategies(desk):
+        watched = _watch(strategy, desk)
+        if watched.decision is not None:
+            open_exit(strategy, watched.decision, desk)
 
 
-def _look_at_all(desk: Desk, progress: Progress | None) -> MonitorReport:
-    resumed = resume_runs(desk)
-    waiting = list(_open_strategies(desk))
+def _look_at_all(leader: Trading, progress: Progress | None) -> MonitorReport:
+    leader.reconcile()
+    resumed = resume_runs(leader)
+    waiting = list(_open_strategies(leader.desk))
     watched = []
     for done, strategy in enumerate(waiting, start=1):
-        watched.append(_watch(strategy, desk))
+        found = _watch(strategy, leader.desk)
+        if found.decision is not None:
+            found = replace(found, exit_run=execute_exit(strategy, found.decision, leader=leader))
+        watched.append(found)
         if progress is not None:
             progress(done, len(waiting))
     return MonitorReport(tuple(watched), tuple(resumed))
@@ -94,8 +87,7 @@ def _watch(strategy: OptionStrategy, desk: Desk) -> Watched:
     if profit is not None:
         _keep_mark(strategy, desk, profit, decision)
     reason = None if decision is None else decision.reason
-    run = None if reason is None else or_stopped(strategy.pk, partial(execute_exit, strategy, reason, desk=desk))
-    return Watched(strategy.pk, _title(strategy), profit, mark.days_to_expiry, reason, problem, run)
+    return Watched(strategy.pk, _title(strategy), profit, mark.days_to_expiry, reason, problem)
 
 
 def _title(strategy: OptionStrategy) -> str:
@@ -110,28 +102,12 @@ def _profit(strategy: OptionStrategy, desk: Desk) -> tuple[Decimal | None, Reaso
         return None, error.reason
 
 
-def _way_out(strategy: OptionStrategy, row: Position, desk: Desk) -> Decimal:
-    """The opposite touch: what a long would be sold at, a short bought back at."""
-    contract = _contract(strategy, row)
-    touch = desk.market.touch(contract, as_of=desk.as_of)
-    unusable = checks.quote_unusable(contract, touch, desk.as_of)
-    if unusable is not None:
-        raise ExecutionDenied(unusable)
-    return touch.bid if row.quantity > 0 else touch.ask
-
-
-def _contract(strategy: OptionStrategy, row: Position) -> Contract:
-    if row.option_type is None or row.strike is None:
-        return Contract(strategy.stock_name)
-    return Contract(strategy.stock_name, row.expiry, float(row.strike), OptionType.from_code(row.option_type))
-
-
 def _delta(strategy: OptionStrategy, levels: ExitLevels, desk: Desk) -> float | None:
     """Asked only where a rule needs it; None when the chain cannot tell, which decides nothing."""
     if levels.delta_threshold is None or strategy.lot_size is None:
         return None
-    rows = Position.objects.filter(strategy=strategy).exclude(quantity=0)
-    holdings = [(_contract(strategy, row), row.quantity) for row in rows]
+    rows = Position.objects.filter(strategy=strategy, account=desk.account).exclude(quantity=0)
+    holdings = [(contract_of(strategy, row), row.quantity) for row in rows]
     try:
         return net_delta(strategy.stock_name, holdings, set_size=strategy.lot_size * strategy.sets, desk=desk)
     except OptionsError as error:
@@ -140,7 +116,7 @@ def _delta(strategy: OptionStrategy, levels: ExitLevels, desk: Desk) -> float | 
 
 
 def _days_to_expiry(strategy: OptionStrategy, desk: Desk) -> int | None:
-    held = Position.objects.filter(strategy=strategy, expiry__isnull=False).exclude(quantity=0)
+    held = Position.objects.filter(strategy=strategy, account=desk.account, expiry__isnull=False).exclude(quantity=0)
     nearest = held.order_by("expiry").values_list("expiry", flat=True).first()
     return None if nearest is None else (nearest - desk.day).days
 

@@ -1,24 +1,25 @@
-"""Execute what is marked: claim a row and drive it; resume what a dead process left."""
+"""Execute what is marked: claim a row, open its run, let the leader drive it."""
 
 import logging
 from collections.abc import Callable
 from datetime import datetime
-from functools import partial
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from allocation.models import Account, Allocation
 from execution.errors import ExecutionDenied
-from execution.lifecycle import RunState, StrategyEvent
+from execution.lifecycle import StrategyEvent
 from execution.models import ExecutionRun
-from execution.ports import Broker
-from execution.services.driving import RunResult, begin, result_of, take_up
-from execution.services.preparation import BasketPreview, Desk, prepare_entry, prepare_exit
-from execution.services.transitions import move_strategy, owning, sending_for
+from execution.services.intended import to_json
+from execution.services.listing import ListedLeg, listed_legs
+from execution.services.outcomes import RunResult
+from execution.services.preparation import Desk, exit_legs
+from execution.services.preview import Preview, preview_of
+from execution.services.trading import Trading, trading
+from execution.services.transitions import move_strategy
 from market.calendar import closed_reason
 from market.errors import OptionsError, Reason
-from market.ports import MarketSource
 from strategies.errors import StrategyError
 from strategies.models import OptionStrategy
 from strategies.querysets import StrategyQuerySet
@@ -28,70 +29,48 @@ logger = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
 
 
-def preview(strategy: OptionStrategy, *, desk: Desk) -> BasketPreview:
-    """What executing this strategy now would send, and what stands against it; changes nothing."""
-    return prepare_entry(strategy, desk)
-
-
-def preview_queue(*, desk: Desk, strategy_id: int | None = None, limit: int | None = None) -> list[BasketPreview]:
-    """The same for the whole queue, in the order of execution."""
-    return [preview(strategy, desk=desk) for strategy in _queue(desk.as_of, strategy_id, desk.account)[:limit]]
+def preview_queue(*, desk: Desk, strategy_id: int | None = None, limit: int | None = None) -> list[Preview]:
+    """What executing the queue now would send, in the order of execution, and what stands against it."""
+    return [preview_of(strategy, desk) for strategy in _queue(desk.as_of, strategy_id, desk.account)[:limit]]
 
 
 def execute_queue(
+    desk: Desk,
     *,
-    as_of: datetime,
-    broker: Broker,
-    market: MarketSource,
-    account: Account,
     strategy_id: int | None = None,
     limit: int | None = None,
+    expected_hash: str = "",
     progress: Progress | None = None,
 ) -> list[RunResult]:
-    """Finish what a crash left, then execute the queue in order; a closed market refuses before anything is claimed."""
-    desk = Desk(broker, market, account, as_of)
+    """Finish what is open, then execute the queue in order; a closed market refuses before anything is claimed."""
     require_open(desk.as_of)
-    with sending_for(account):
-        return _work_off(desk, strategy_id, limit, progress)
+    with trading(desk) as leader:
+        results = resume_runs(leader)
+        waiting = list(_queue(desk.as_of, strategy_id, desk.account).values_list("pk", flat=True)[:limit])
+        for done, pk in enumerate(waiting, start=1):
+            leader.require_agreement()
+            result = execute_strategy(pk, leader=leader, expected_hash=expected_hash)
+            results += [] if result is None else [result]
+            if progress is not None:
+                progress(done, len(waiting))
+    return results
 
 
-def execute_strategy(strategy_id: int, *, desk: Desk) -> RunResult | None:
-    """Execute one queued strategy; None when somebody else has it, or it is not in the queue at this moment."""
-    with owning(strategy_id) as owned:
-        run = _claim(strategy_id, desk) if owned else None
-        if run is None:
-            logger.info("strategy %s not claimed: taken or not queued", strategy_id)
-            return None
-        plan = prepare_entry(run.strategy, desk)
-        return begin(run, plan, desk)
+def execute_strategy(strategy_id: int, *, leader: Trading, expected_hash: str = "") -> RunResult | None:
+    """Execute one queued strategy; None when it is not in the queue at this moment."""
+    run = open_entry(strategy_id, leader.desk, expected_hash=expected_hash)
+    return None if run is None else leader.drive([run.pk])[0]
 
 
-def execute_exit(strategy: OptionStrategy, reason: Reason, *, desk: Desk) -> RunResult | None:
-    """Close an executed strategy by an ordinary basket in reverse; None when somebody else is on it."""
-    with owning(strategy.pk) as owned:
-        run = _open_exit(strategy, reason, desk) if owned else None
-        if run is None:
-            return None
-        return begin(run, prepare_exit(run.strategy, desk, {}), desk)
+def execute_exit(strategy: OptionStrategy, reason: Reason, *, leader: Trading) -> RunResult | None:
+    """Close an executed strategy by an ordinary basket in reverse; None when it is being closed already."""
+    run = open_exit(strategy, reason, leader.desk)
+    return None if run is None else leader.drive([run.pk])[0]
 
 
-def resume_runs(desk: Desk) -> list[RunResult]:
-    """Take over runs whose process died, and go on with unfinished unwinds and exits; living owners keep theirs."""
-    waiting = ExecutionRun.objects.open().filter(account=desk.account, as_of__lte=desk.as_of)
-    waiting = waiting.exclude(state=RunState.ATTENTION).order_by("id")
-    rows = list(waiting.values_list("pk", "strategy_id"))
-    found = (or_stopped(strategy_id, partial(_resume, pk, strategy_id, desk)) for pk, strategy_id in rows)
-    return [result for result in found if result is not None]
-
-
-def or_stopped(strategy_id: int, act: Callable[[], RunResult | None]) -> RunResult | None:
-    """What one strategy's turn came to; an error ends this turn only, never that of the strategies behind it."""
-    try:
-        return act()
-    except OptionsError as error:
-        logger.exception("strategy %s cannot go on: %s", strategy_id, error.reason)
-        run = ExecutionRun.objects.select_related("strategy").open().filter(strategy_id=strategy_id).first()
-        return None if run is None else result_of(run, error.reason)
+def resume_runs(leader: Trading) -> list[RunResult]:
+    """Go on with what is open, whoever left it and in whatever state: the same code as any other pass."""
+    return leader.drive(leader.movable())
 
 
 def require_open(as_of: datetime) -> None:
@@ -104,18 +83,6 @@ def require_open(as_of: datetime) -> None:
 def left_out(as_of: datetime) -> list[int]:
     """Marked strategies that did not exist yet at this moment, in the order of the queue."""
     return list(OptionStrategy.objects.queued().filter(generated_on__gt=as_of).values_list("pk", flat=True))
-
-
-def _work_off(desk: Desk, strategy_id: int | None, limit: int | None, progress: Progress | None) -> list[RunResult]:
-    results = resume_runs(desk)
-    waiting = list(_queue(desk.as_of, strategy_id, desk.account).values_list("pk", flat=True)[:limit])
-    for done, pk in enumerate(waiting, start=1):
-        result = or_stopped(pk, partial(execute_strategy, pk, desk=desk))
-        if result is not None:
-            results.append(result)
-        if progress is not None:
-            progress(done, len(waiting))
-    return results
 
 
 def _queue(as_of: datetime, strategy_id: int | None, account: Account | None = None) -> StrategyQuerySet:
@@ -131,45 +98,66 @@ def _executable_by(account: Account, rows: StrategyQuerySet) -> StrategyQuerySet
     return rows.filter(Exists(taken.filter(run__account=account)) | ~Exists(taken))
 
 
-def _claim(strategy_id: int, desk: Desk) -> ExecutionRun | None:
+def next_queued(desk: Desk) -> int | None:
+    """The strategy whose turn it is."""
+    first: int | None = _queue(desk.as_of, None, desk.account).values_list("pk", flat=True).first()
+    return first
+
+
+def open_entry(strategy_id: int, desk: Desk, *, expected_hash: str = "") -> ExecutionRun | None:
     """Move the row to executing and open its run in one transaction, so that neither exists without the other."""
     with transaction.atomic():
         if not _executable_by(desk.account, OptionStrategy.objects.known_by(desk.as_of)).claim(strategy_id):
+            logger.info("strategy %s not claimed: taken or not queued", strategy_id)
             return None
         strategy = OptionStrategy.objects.get(pk=strategy_id)
-        return _new_run(strategy, ExecutionRun.Purpose.ENTRY, desk)
+        legs = _resolved(strategy, desk)
+        return _new_run(strategy, ExecutionRun.Purpose.ENTRY, desk, legs, plan_hash=expected_hash)
 
 
-def _open_exit(strategy: OptionStrategy, reason: Reason, desk: Desk) -> ExecutionRun | None:
+def open_exit(
+    strategy: OptionStrategy, reason: Reason, desk: Desk, purpose: str = ExecutionRun.Purpose.EXIT
+) -> ExecutionRun | None:
+    """Move an executed strategy to closing and open the basket that closes what it holds, and only that."""
     with transaction.atomic():
-        strategy.refresh_from_db()
+        strategy = OptionStrategy.objects.select_for_update().get(pk=strategy.pk)
         if (strategy.execution_status, strategy.execution_detail) != ("executed", ""):
             return None
+        try:
+            legs = exit_legs(strategy, desk)
+        except OptionsError as error:
+            logger.warning("strategy %s cannot be closed: %s", strategy.pk, error.reason)
+            legs = []
         move_strategy(strategy, StrategyEvent.CLOSE, note=f"Closing: {reason}")
-        return _new_run(strategy, ExecutionRun.Purpose.EXIT, desk, reason)
+        opening = {listed.leg.number: -listed.leg.side.sign * listed.leg.quantity for listed in legs}
+        return _new_run(
+            strategy, purpose, desk, legs, opening=opening, reason_code=reason.code, reason_text=reason.sentence
+        )
 
 
-def _new_run(strategy: OptionStrategy, purpose: str, desk: Desk, why: Reason | None = None) -> ExecutionRun:
+def _resolved(strategy: OptionStrategy, desk: Desk) -> list[ListedLeg]:
+    """Every leg against today's master; none of them when one cannot be: the gate then denies and says why."""
+    try:
+        return listed_legs(strategy, desk.as_of)
+    except OptionsError as error:
+        logger.warning("strategy %s cannot be resolved: %s", strategy.pk, error.reason)
+        return []
+
+
+def _new_run(
+    strategy: OptionStrategy, purpose: str, desk: Desk, legs: list[ListedLeg], **fields: object
+) -> ExecutionRun:
     run: ExecutionRun = ExecutionRun.objects.create(
         strategy=strategy,
         account=desk.account,
         broker=desk.broker.name,
         purpose=purpose,
         as_of=desk.as_of,
-        reason_code=why.code if why else "",
-        reason_text=why.sentence if why else "",
+        intended=to_json(legs),
+        **fields,
     )
     logger.info("run %s opened: %s of %s for %s", run.pk, purpose, strategy, desk.account)
     return run
-
-
-def _resume(run_id: int, strategy_id: int, desk: Desk) -> RunResult | None:
-    with owning(strategy_id) as owned:
-        run = ExecutionRun.objects.select_related("strategy").open().filter(pk=run_id).first()
-        if not owned or run is None or run.state == RunState.ATTENTION:
-            return None
-        logger.warning("run %s resumed in %s", run.pk, run.state)
-        return take_up(run, desk)
 
 
 def require_queued(strategy_id: int, as_of: datetime, account: Account | None = None) -> None:

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, F, Max, Sum
+from django.db.models import Count, F, Max, Q, Sum
 
 from execution.models import ExecutionRun, Position, Trade
 from market.calendar import IST
@@ -29,7 +29,10 @@ def summary(as_of: datetime) -> Row:
     counted = OptionStrategy.objects.values_list("execution_status").annotate(number=Count("pk")).order_by()
     counts = dict.fromkeys(ExecutionStatus.values, 0) | dict(counted)
     runs = ExecutionRun.objects
-    totals = Trade.objects.filter(timestamp__lte=as_of).aggregate(number=Count("pk"), charges=Sum("charges"))
+    known = Q(timestamp__lte=as_of) | Q(
+        leg_order__run__as_of__lte=as_of
+    )  # an order of this moment fills a little later
+    totals = Trade.objects.filter(known).aggregate(number=Count("pk"), charges=Sum("charges"))
     return {
         "strategies": counts,
         "needs_attention": OptionStrategy.objects.filter(execution_detail="attention").count(),

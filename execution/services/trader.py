@@ -6,30 +6,32 @@ It polls PostgreSQL; Redis only wakes it sooner, and losing Redis costs at most 
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from datetime import datetime
+from collections.abc import Callable
 
 from django.conf import settings
-from django.db import connection
-from django.utils import timezone
+from django.db import InterfaceError, InternalError, OperationalError, connection
 from redis import Redis, RedisError
 
 from execution.errors import ExecutionDenied
+from execution.models import ExecutionRun
 from execution.services.desk import open_desk
-from execution.services.positions import monitor_positions
-from execution.services.preparation import Desk
-from execution.services.runs import execute_queue
-from market.errors import OptionsError, Reason
+from execution.services.hints import listening
+from execution.services.positions import open_due_exits
+from execution.services.runs import next_queued, open_entry
+from execution.services.trading import Trading, trading
+from market.calendar import closed_reason
 
 logger = logging.getLogger(__name__)
 
-LEADER_LOCK = 0x0F7E0001  # advisory lock: one trader per database
 WAKE_KEY = "trader:wake"
 POLL_SECONDS = 2.0
+BUSY_SECONDS = 0.25  # between two passes while orders are under way
 MONITOR_EVERY_SECONDS = 30.0
+STANDBY_SECONDS = 0.25
+MOST_ENTRIES_AT_ONCE = 10
+_STARTS_OVER = frozenset({"NOT_LEADER", "FENCED"})
 
-Step = Callable[..., object]  # takes as_of, broker, market and account
+Say = Callable[[str], None]
 
 
 def wake() -> None:
@@ -40,64 +42,83 @@ def wake() -> None:
         logger.warning("the trader could not be woken; it will poll")
 
 
-@contextmanager
-def leadership() -> Iterator[None]:
-    """Hold the leader's lock for as long as this session lives; a second trader is refused."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LEADER_LOCK])
-        row = cursor.fetchone()
-    if not (row and row[0]):
-        raise ExecutionDenied(Reason("NOT_LEADER", "Another trader is running.", "Stop it first: one leads."))
-    try:
-        yield
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [LEADER_LOCK])
+def trade_until(stopped: threading.Event, *, account_name: str | None, say: Say) -> None:
+    """Lead, or stand by until the leader is gone; whoever is fenced off or loses the database starts over."""
+    say = _once(say)
+    with listening(wake):
+        while not stopped.is_set():
+            try:
+                with trading(open_desk(account_name=account_name)) as leader:
+                    say("Trader is leading. Ctrl-C stops it.")
+                    _lead(leader, stopped, say)
+            except ExecutionDenied as refusal:
+                if refusal.reason.code not in _STARTS_OVER:
+                    raise
+                say(f"Standing by. {refusal.reason}")
+            except (OperationalError, InterfaceError, InternalError) as error:
+                logger.exception("trader: the database is not there")
+                say(f"The database is not there ({type(error).__name__}); trying again.")
+                connection.close()
+            stopped.wait(STANDBY_SECONDS)
 
 
-def trade_until(stopped: threading.Event, *, account_name: str | None, say: Callable[[str], None]) -> None:
-    """Poll until told to stop: execute what is queued, look at what is open; a closed market is waited for."""
-    state, monitored = "", 0.0
+def one_pass(leader: Trading) -> bool:
+    """Claim what may be begun and drive everything open one step; True when something moved."""
+    leader.reconcile_when_due()  # first: the gate opens nothing on books that were not compared
+    claimed = _claim_next(leader)
+    moved = leader.turn()
+    return claimed or moved
+
+
+def _lead(leader: Trading, stopped: threading.Event, say: Say) -> None:
+    monitored = 0.0
     while not stopped.is_set():
-        due = time.monotonic() - monitored >= MONITOR_EVERY_SECONDS
-        try:
-            refusals = _one_round(timezone.now(), account_name, monitor=due)
-            monitored = time.monotonic() if due and not refusals else monitored
-            now_state = "; ".join(dict.fromkeys(map(str, refusals))) or "Market open: trading."
-        except OptionsError as refusal:
-            now_state = str(refusal.reason)
-        if now_state != state:
-            state = now_state
-            logger.info("trader: %s", state)
-            say(state)
-        _wait(stopped)
+        leader.keep()
+        closed = closed_reason(leader.desk.as_of)
+        say("Market open: trading." if closed is None else str(closed))
+        if closed is None:
+            monitored = _monitor_when_due(leader, monitored)
+            if one_pass(leader):
+                continue
+        _wait(stopped, BUSY_SECONDS if closed is None and leader.movable() else POLL_SECONDS)
 
 
-def in_turn(steps: Iterable[Step], desk: Desk) -> list[Reason]:
-    """Take each step; what refuses one does not keep the next from being done."""
-    refusals = (_refusal(step, desk) for step in steps)
-    return [reason for reason in refusals if reason is not None]
+def _once(say: Say) -> Say:
+    """Say a thing when it is new, not at every pass."""
+    told = ""
+
+    def tell(words: str) -> None:
+        nonlocal told
+        if words != told:
+            told = words
+            logger.info("trader: %s", words)
+            say(words)
+
+    return tell
 
 
-def _one_round(as_of: datetime, account_name: str | None, *, monitor: bool) -> list[Reason]:
-    steps: list[Step] = [execute_queue, monitor_positions] if monitor else [execute_queue]
-    return in_turn(steps, open_desk(as_of, account_name=account_name))
+def _monitor_when_due(leader: Trading, last: float) -> float:
+    if time.monotonic() - last < MONITOR_EVERY_SECONDS:
+        return last
+    open_due_exits(leader.desk)
+    return time.monotonic()
 
 
-def _refusal(step: Step, desk: Desk) -> Reason | None:
+def _claim_next(leader: Trading) -> bool:
+    """Begin the next strategy of the queue unless enough are under way; the kill switch is asked first."""
+    entries = ExecutionRun.objects.open().filter(account=leader.desk.account, purpose=ExecutionRun.Purpose.ENTRY)
+    if leader.ledger.permit().opening is not None or entries.count() >= MOST_ENTRIES_AT_ONCE:
+        return False
+    strategy_id = next_queued(leader.desk)
+    return strategy_id is not None and open_entry(strategy_id, leader.desk) is not None
+
+
+def _wait(stopped: threading.Event, seconds: float) -> None:
+    """Sleep until woken, at most so long."""
     try:
-        step(as_of=desk.as_of, broker=desk.broker, market=desk.market, account=desk.account)
-    except OptionsError as error:
-        return error.reason
-    return None
-
-
-def _wait(stopped: threading.Event) -> None:
-    """Sleep until woken, at most one poll."""
-    try:
-        _redis().blpop([WAKE_KEY], timeout=POLL_SECONDS)
+        _redis().blpop([WAKE_KEY], timeout=seconds)
     except RedisError:
-        stopped.wait(POLL_SECONDS)
+        stopped.wait(seconds)
 
 
 def _redis() -> "Redis":

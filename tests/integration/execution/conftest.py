@@ -1,7 +1,7 @@
-"""A small desk: one underlying, a handful of contracts, a market whose touches the test writes."""
+"""A small desk: one underlying, a handful of contracts, a market and a clock that do what the test says."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import BinaryIO
@@ -9,6 +9,8 @@ from typing import BinaryIO
 import pytest
 
 from allocation.models import Account
+from execution.clock import SteppedClock
+from execution.models import RiskLimits
 from execution.services.paper_ledger import build_paper_broker
 from execution.services.preparation import Desk
 from market.calendar import IST
@@ -22,38 +24,46 @@ NOON = datetime(2026, 1, 30, 12, 0, tzinfo=IST)
 EXPIRY = date(2026, 2, 24)
 LOT = 500
 DEEP = 100_000
+SPOT = 1010.0
+PRICES = {1000: ("39.95", "40.05"), 1050: ("19.95", "20.05"), 1100: ("9.95", "10.05")}  # bid and ask
 
 
 @dataclass
 class ScriptedMarket:
-    """Touches as the test wrote them; a list is walked one touch per question, its last one repeats."""
+    """Touches as the test wrote them; each is the newest one from its moment on, the first one also before."""
 
     touches: dict[Contract, list[Touch]] = field(default_factory=dict)
     name: str = "scripted"
     chains: dict[str, CapturedChain] = field(default_factory=dict)
+    spot: float | None = SPOT
 
     def quote(self, contract: Contract, bid: str, ask: str, depth: int = DEEP, at: datetime = NOON) -> None:
         self.touches[contract] = [Touch(Decimal(bid), Decimal(ask), depth, depth, at)]
 
-    def then(self, contract: Contract, bid: str, ask: str, depth: int = DEEP, at: datetime = NOON) -> None:
-        self.touches[contract].append(Touch(Decimal(bid), Decimal(ask), depth, depth, at))
+    def then(self, contract: Contract, bid: str, ask: str, depth: int = DEEP, *, after: float) -> None:
+        """The same so many seconds after noon."""
+        moment = NOON + timedelta(seconds=after)
+        self.touches[contract].append(Touch(Decimal(bid), Decimal(ask), depth, depth, moment))
 
     def touch(self, contract: Contract, *, as_of: datetime) -> Touch:
         known = self.touches.get(contract)
         if not known:
             raise Illiquid(Reason("NO_TOUCH", f"{contract} has no touch."))
-        return known.pop(0) if len(known) > 1 else known[0]
+        return [known[0], *(touch for touch in known[1:] if touch.quoted_at <= as_of)][-1]
 
     def underlyings(self) -> Sequence[UnderlyingFact]:
-        return []
+        return [UnderlyingFact("ACME", "Acme Limited", "stock", "NSE", "Steel", "Metals")]
 
     def master(self, *, as_of: datetime) -> BinaryIO:
         raise NotImplementedError
 
     def chain(self, underlying: str, *, as_of: datetime) -> CapturedChain:
-        if underlying not in self.chains:
+        """The one the test gave, else one that names a spot and nothing more."""
+        if underlying in self.chains:
+            return self.chains[underlying]
+        if self.spot is None:
             raise StaleQuote(Reason("NO_CHAIN", f"No chain of {underlying}."))
-        return self.chains[underlying]
+        return CapturedChain(underlying, as_of, self.name, self.spot, ())
 
 
 def option(strike: float, option_type: str = "CE", expiry: date = EXPIRY) -> Contract:
@@ -63,7 +73,7 @@ def option(strike: float, option_type: str = "CE", expiry: date = EXPIRY) -> Con
 @pytest.fixture
 def scripted() -> ScriptedMarket:
     market = ScriptedMarket()
-    for strike, bid, ask in ((1000, "39.95", "40.05"), (1050, "19.95", "20.05"), (1100, "9.95", "10.05")):
+    for strike, (bid, ask) in PRICES.items():
         market.quote(option(strike), bid, ask)
         market.quote(option(strike, "PE"), bid, ask)
     return market
@@ -98,9 +108,22 @@ def account(db: None) -> Account:
     return account
 
 
+WIDE = {
+    "same_legs_seconds": 0,
+    "lots_per_leg": 1000,
+    "lots_per_basket": 1000,
+    "open_per_underlying": 100,
+    "open_strategies": 100,
+    "lots_per_underlying": 10_000,
+}
+
+
 @pytest.fixture
 def desk(account: Account, master: FileImport, scripted: ScriptedMarket) -> Desk:
-    return Desk(build_paper_broker(account=account, market=scripted), scripted, account, NOON)
+    # One after the other tests open the same spread: as many as they like, how often is for the tests of the checks.
+    RiskLimits.objects.create(account=account, changed_by="test", **WIDE)
+    clock = SteppedClock(NOON)
+    return Desk(build_paper_broker(account=account, market=scripted, clock=clock), scripted, account, clock)
 
 
 Leg = tuple[str, float | None, str | None, int]
@@ -121,6 +144,7 @@ def make_strategy(db: None) -> MakeStrategy:
             "stock_name": "ACME", "strategy_name": f"Bull call spread {number}", "structure": "bull_call_spread",
             "total_score": Decimal(score), "max_loss": Decimal(15_000), "lot_size": LOT, "expiry": EXPIRY,
             "generated_on": NOON - timedelta(minutes=5), "trade_date": NOON.date(), "content_hash": f"hash-{number}",
+            "spot_price": Decimal(str(SPOT)), "net_premium": premium_of(legs or SPREAD),
         }  # fmt: skip
         strategy = OptionStrategy.objects.create(**(values | fields))
         for position, (side, strike, code, lots) in enumerate(legs or SPREAD, start=1):
@@ -140,9 +164,22 @@ def make_strategy(db: None) -> MakeStrategy:
     return make
 
 
+def premium_of(legs: Sequence[Leg]) -> Decimal:
+    """Rupees that one set brings at the touch, its shares left out."""
+    prices = [(side, PRICES[int(strike)], lots) for side, strike, code, lots in legs if code and strike]
+    return sum((LOT * lots * (Decimal(bid) if side == "SELL" else -Decimal(ask)) for side, (bid, ask), lots in prices),
+               Decimal(0))  # fmt: skip
+
+
 SPREAD: tuple[Leg, ...] = (("SELL", 1050, "CE", 1), ("BUY", 1000, "CE", 1))
 
 
 @pytest.fixture
 def later() -> Callable[[Desk, timedelta], Desk]:
-    return lambda desk, delay: replace(desk, as_of=desk.as_of + delay)
+    """The same desk after so long."""
+
+    def wait(desk: Desk, delay: timedelta) -> Desk:
+        desk.clock.sleep(delay.total_seconds())
+        return desk
+
+    return wait

@@ -11,11 +11,11 @@ import pytest
 from allocation.models import Account, Allocation, AllocationRun
 from execution.errors import ExecutionDenied
 from execution.models import LegOrder
-from execution.services.preparation import Desk, free_funds, prepare_entry
-from execution.services.runs import execute_strategy
+from execution.services.preparation import Desk, free_funds
 from market.contract import Contract
 from market.errors import Reason
 from strategies.models import OptionStrategy
+from tests.integration.execution.desks import at, execute, planned
 
 LOT = 500
 BARE_CALL = ("SELL", 1050, "CE", 1)
@@ -28,7 +28,7 @@ def allocate(strategy: OptionStrategy, account: Account, *, sets: int, margin: i
 
 
 def codes(strategy: OptionStrategy, desk: Desk) -> list[str]:
-    return [reason.code for reason in prepare_entry(strategy, desk).denials]
+    return [reason.code for reason in planned(strategy, desk).denials]
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def bare(desk: Desk, make_strategy: MakeStrategy) -> OptionStrategy:
 def test_a_margin_computed_for_these_sets_is_what_the_entry_must_find_free(desk: Desk, bare: OptionStrategy) -> None:
     allocate(bare, desk.account, sets=2, margin=300_000)
 
-    plan = prepare_entry(bare, desk)
+    plan = planned(bare, desk)
 
     assert (plan.denials, plan.cash_needed) == ((), Decimal(300_000))
 
@@ -49,7 +49,7 @@ def test_a_margin_computed_for_these_sets_is_what_the_entry_must_find_free(desk:
 def test_a_refused_allocation_is_no_margin_of_zero(desk: Desk, bare: OptionStrategy) -> None:
     allocate(bare, desk.account, sets=0, margin=0, why="SHARE")
 
-    plan = prepare_entry(bare, desk)
+    plan = planned(bare, desk)
 
     assert ([reason.code for reason in plan.denials], plan.cash_needed) == (["RISK_UNKNOWN"], None)
 
@@ -58,7 +58,7 @@ def test_a_refusal_does_not_hide_the_margin_computed_before(desk: Desk, bare: Op
     allocate(bare, desk.account, sets=2, margin=300_000)
     allocate(bare, desk.account, sets=0, margin=0, why="ALREADY_OPEN")
 
-    assert prepare_entry(bare, desk).cash_needed == Decimal(300_000)
+    assert planned(bare, desk).cash_needed == Decimal(300_000)
 
 
 def test_a_margin_of_other_sets_or_of_another_account_is_unknown(desk: Desk, bare: OptionStrategy) -> None:
@@ -72,7 +72,7 @@ def test_free_funds_are_unknown_while_an_open_naked_strategy_has_only_a_refused_
     desk: Desk, bare: OptionStrategy, make_strategy: MakeStrategy
 ) -> None:
     allocate(bare, desk.account, sets=2, margin=300_000)
-    execute_strategy(bare.pk, desk=desk)
+    execute(bare.pk, desk)
     other = make_strategy()
     known = free_funds(desk, but=other)
     Allocation.objects.update(sets=0, margin=0, reason_code="SHARE")
@@ -80,7 +80,7 @@ def test_free_funds_are_unknown_while_an_open_naked_strategy_has_only_a_refused_
     with pytest.raises(ExecutionDenied, match="RISK_UNKNOWN"):
         free_funds(desk, but=other)
 
-    assert known == desk.broker.funds(now=desk.as_of).available - 300_000
+    assert known == desk.broker.funds().available - 300_000
 
 
 @pytest.mark.parametrize(("days", "denied"), [(0, False), (3, True)])
@@ -93,7 +93,7 @@ def test_an_approval_is_good_for_the_day_of_the_strategy(
         touch = scripted.touches[contract][0]
         scripted.touches[contract] = [replace(touch, quoted_at=moment)]
 
-    plan = prepare_entry(strategy, replace(desk, as_of=moment))
+    plan = planned(strategy, at(desk, moment))
 
     assert [reason.code for reason in plan.denials] == (["APPROVAL_EXPIRED"] if denied else [])
 
@@ -101,7 +101,7 @@ def test_an_approval_is_good_for_the_day_of_the_strategy(
 def test_an_expired_approval_names_both_days_and_what_to_do(desk: Desk, make_strategy: MakeStrategy) -> None:
     strategy = make_strategy(generated_on=desk.as_of - timedelta(days=1), trade_date=date(2026, 1, 29))
 
-    result = execute_strategy(strategy.pk, desk=desk)
+    result = execute(strategy.pk, desk)
 
     assert result is not None
     assert (result.state, result.reason) == (
@@ -131,7 +131,7 @@ def test_a_premium_worse_than_reviewed_is_not_paid(
 def test_a_credit_that_shrank_is_refused_with_both_amounts(desk: Desk, make_strategy: MakeStrategy) -> None:
     strategy = make_strategy(("SELL", 1000, "CE", 1), ("BUY", 1050, "CE", 1), net_premium=Decimal(11_500))
 
-    (reason,) = prepare_entry(strategy, desk).denials
+    (reason,) = planned(strategy, desk).denials
 
     assert reason.code == "PREMIUM_MOVED"
     assert "₹11500.00" in reason.sentence

@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 
 from execution.models import ExecutionRun, LegOrder, Position, Trade
-from execution.services.positions import MonitorReport, monitor_positions
-from execution.services.preparation import Desk, prepare_exit, prepare_unwind
-from execution.services.runs import execute_queue
+from execution.services.preparation import Desk, prepare_exit
 from market.contract import Contract, OptionType
 from market.models import Instrument
 from strategies.models import OptionStrategy
+from tests.integration.execution.desks import PowerCut, cut, monitor, run_queue, watched
 
 EXPIRY = date(2026, 2, 24)
 LOT = 500
@@ -23,10 +22,6 @@ CONDOR = (("SELL", 1050, "CE", 1), ("BUY", 1100, "CE", 1), ("SELL", 1050, "PE", 
 
 def option(strike: float, code: str = "CE") -> Contract:
     return Contract("ACME", EXPIRY, strike, OptionType.from_code(code))
-
-
-def monitor(desk: Desk) -> MonitorReport:
-    return monitor_positions(as_of=desk.as_of, broker=desk.broker, market=desk.market, account=desk.account)
 
 
 def held() -> dict[Decimal | None, int]:
@@ -39,7 +34,7 @@ def opened(desk: Desk, make_strategy: Callable[..., OptionStrategy]) -> Callable
 
     def make(*legs: Any, **options: Any) -> OptionStrategy:
         strategy = make_strategy(*legs, levels=LEAVE, **options)
-        execute_queue(as_of=desk.as_of, broker=desk.broker, market=desk.market, account=desk.account)
+        run_queue(desk)
         strategy.refresh_from_db()
         assert strategy.execution_status == "executed"
         return strategy
@@ -115,7 +110,7 @@ def test_two_legs_of_one_contract_are_closed_as_the_one_holding_they_are(desk: D
 
 
 def test_nothing_held_is_nothing_to_close(desk: Desk, make_strategy: Callable[..., OptionStrategy]) -> None:
-    plan = prepare_exit(make_strategy(), desk, {})
+    plan = prepare_exit(make_strategy(), desk)
 
     assert (plan.legs, [reason.code for reason in plan.denials]) == ((), ["NOTHING_HELD"])
 
@@ -124,20 +119,24 @@ def test_a_holding_that_is_no_leg_is_for_a_person(desk: Desk, opened: Any) -> No
     strategy = opened()
     Trade.objects.filter(strike=1050).update(strike=1100)
 
-    plan = prepare_exit(strategy, desk, {})
+    plan = prepare_exit(strategy, desk)
 
     assert (plan.orders, [reason.code for reason in plan.denials]) == ((), ["HELD_ELSEWHERE"])
 
 
-def test_the_basket_to_finish_or_take_back_is_the_one_that_was_sent(
+def test_the_basket_to_finish_is_the_one_that_was_begun_when_the_lot_has_changed(
     desk: Desk, make_strategy: Callable[..., OptionStrategy]
 ) -> None:
-    strategy = make_strategy(sets=2)
+    make_strategy(sets=2)
+    broken, _ = watched(desk, after=cut)
+    with pytest.raises(PowerCut):
+        run_queue(broken)
     Instrument.objects.filter(option_type__isnull=False).update(lot_size=250)
 
-    plan = prepare_unwind(strategy, desk)
+    (result,) = run_queue(desk)
 
-    assert [(one.leg.quantity, one.leg.lot_size) for one in plan.legs] == [(2 * LOT, 250), (2 * LOT, 250)]
+    assert result.state == "complete"
+    assert list(LegOrder.objects.values_list("side", "filled_quantity")) == [("BUY", 2 * LOT), ("SELL", 2 * LOT)]
 
 
 def test_a_wing_without_a_bid_does_not_keep_the_short_open(desk: Desk, scripted: Any, opened: Any, later: Any) -> None:
@@ -174,7 +173,7 @@ def test_what_cannot_be_sold_is_a_note_of_the_plan_and_no_denial(desk: Desk, scr
     strategy = opened(*CONDOR)
     scripted.quote(option(1100), "0", "0.05")
 
-    plan = prepare_exit(strategy, desk, {})
+    plan = prepare_exit(strategy, desk)
 
     assert ([note.code for note in plan.notes], plan.denials) == (["PRICE_COLLAR"], ())
     assert [str(order.piece.side) for order in plan.orders] == ["BUY", "BUY", "SELL"]
@@ -229,7 +228,7 @@ def test_an_entry_is_denied_by_a_leg_that_cannot_be_sold(
     make_strategy()
     scripted.quote(option(1050), "0", "0.05")
 
-    (result,) = execute_queue(as_of=desk.as_of, broker=desk.broker, market=desk.market, account=desk.account)
+    (result,) = run_queue(desk)
 
     assert (result.state, result.reason.code) == ("denied", "PRICE_COLLAR")
     assert not LegOrder.objects.exists()
@@ -240,12 +239,10 @@ def test_an_unwind_buys_the_short_back_past_a_wing_without_a_bid(
 ) -> None:
     make_strategy(("SELL", 1050, "CE", 3), ("BUY", 1000, "CE", 3))
     scripted.quote(option(1050), "19.95", "20.05", depth=LOT)
-    # preparation, pricing and fill of the bought leg; then its bid is gone
-    scripted.then(option(1000), "39.95", "40.05")
-    scripted.then(option(1000), "39.95", "40.05")
-    scripted.then(option(1000), "0", "40.05")
+    # a second after the bought leg has filled its bid is gone
+    scripted.then(option(1000), "0", "40.05", after=1.5)
 
-    (result,) = execute_queue(as_of=desk.as_of, broker=desk.broker, market=desk.market, account=desk.account)
+    (result,) = run_queue(desk)
 
     assert result.state == "unwinding"
     assert held() == {Decimal(1000): 3 * LOT}

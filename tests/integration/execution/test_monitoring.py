@@ -9,14 +9,14 @@ import pytest
 
 from execution.errors import ExecutionDenied
 from execution.models import ExecutionRun, LegOrder, Position, StrategyMark, Trade
-from execution.services.positions import MonitorReport, monitor_positions, profit_at_touch
+from execution.services.marks import profit_at_touch
 from execution.services.preparation import Desk
-from execution.services.runs import execute_queue
 from market.contract import Contract, OptionType
 from market.models import FileImport, Instrument
 from market.ports import CapturedChain, CapturedQuote
 from market.quant import black
 from strategies.models import OptionStrategy
+from tests.integration.execution.desks import at, monitor, run_queue
 
 EXPIRY = date(2026, 2, 24)
 LOT = 500
@@ -25,10 +25,6 @@ CHARGES = Decimal("70.39")
 
 def call(strike: float) -> Contract:
     return Contract("ACME", EXPIRY, strike, OptionType.CALL)
-
-
-def monitor(desk: Desk) -> MonitorReport:
-    return monitor_positions(as_of=desk.as_of, broker=desk.broker, market=desk.market, account=desk.account)
 
 
 def move_market(scripted: Any, desk: Desk, long: tuple[str, str], short: tuple[str, str], depth: int = 100_000) -> None:
@@ -42,7 +38,7 @@ def opened(desk: Desk, make_strategy: Callable[..., OptionStrategy]) -> Callable
 
     def make(**options: Any) -> OptionStrategy:
         strategy = make_strategy(**options)
-        execute_queue(as_of=desk.as_of, broker=desk.broker, market=desk.market, account=desk.account)
+        run_queue(desk)
         strategy.refresh_from_db()
         assert strategy.execution_status == "executed"
         return strategy
@@ -206,7 +202,7 @@ def test_a_closed_market_refuses(desk: Desk, opened: Any) -> None:
     opened(levels={"time_exit_dte": 30})
 
     with pytest.raises(ExecutionDenied, match="MARKET_CLOSED"):
-        monitor(Desk(desk.broker, desk.market, desk.account, desk.as_of.replace(hour=16)))
+        monitor(at(desk, desk.as_of.replace(hour=16)))
 
     assert not StrategyMark.objects.exists()
 
@@ -214,7 +210,7 @@ def test_a_closed_market_refuses(desk: Desk, opened: Any) -> None:
 def test_what_was_filled_later_is_not_watched_earlier(desk: Desk, opened: Any) -> None:
     opened()
 
-    assert monitor(Desk(desk.broker, desk.market, desk.account, desk.as_of - timedelta(minutes=1))).watched == ()
+    assert monitor(at(desk, desk.as_of - timedelta(minutes=1))).watched == ()
 
 
 def refuse_the_next_master() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -10,10 +10,9 @@ import pytest
 from django.db import connection
 
 from execution.errors import ExecutionDenied, OrderRefused
-from execution.models import ExecutionRun, LegOrder, PaperOrder, Position, Trade
-from execution.services.preparation import CASH_SECURED, Desk, prepare_entry
-from execution.services.runs import execute_queue, execute_strategy, preview
-from market.calendar import IST
+from execution.models import Alert, ExecutionRun, LegOrder, PaperOrder, Position, RiskLimits, Trade
+from execution.services.preparation import CASH_SECURED, Desk
+from execution.services.runs import preview_queue
 from market.contract import Contract, OptionType, Side
 from market.errors import Reason
 from market.models import FileImport, Instrument
@@ -21,6 +20,8 @@ from market.ports import Touch
 from strategies.catalog import BY_SLUG
 from strategies.models import OptionStrategy, StrategyLeg
 from strategies.spec import Kind
+from tests.integration.execution.conftest import NOON
+from tests.integration.execution.desks import SAID, answering, at, execute, planned, run_queue, work_for
 
 EXPIRY = date(2026, 2, 24)
 LOT = 500
@@ -28,10 +29,6 @@ LOT = 500
 
 def call(strike: float) -> Contract:
     return Contract("ACME", EXPIRY, strike, OptionType.CALL)
-
-
-def run_queue(desk: Desk, **options: Any) -> list[Any]:
-    return execute_queue(as_of=desk.as_of, broker=desk.broker, market=desk.market, account=desk.account, **options)
 
 
 def nothing_was_sent() -> bool:
@@ -46,11 +43,13 @@ def test_a_full_fill_is_executed_with_trades_buys_first(
     (result,) = run_queue(desk)
 
     strategy.refresh_from_db()
-    assert (result.state, strategy.execution_status, strategy.executed_at) == ("complete", "executed", desk.as_of)
+    assert (result.state, strategy.execution_status) == ("complete", "executed")
+    # half a second from each order to its fill
+    assert strategy.executed_at == desk.as_of == NOON + timedelta(seconds=1)
     trades = list(Trade.objects.order_by("id").values_list("action", "strike", "quantity", "price", "timestamp"))
     assert trades == [
-        ("BUY", Decimal(1000), LOT, Decimal("40.05"), desk.as_of),
-        ("SELL", Decimal(1050), LOT, Decimal("19.95"), desk.as_of),
+        ("BUY", Decimal(1000), LOT, Decimal("40.05"), NOON + timedelta(seconds=0.5)),
+        ("SELL", Decimal(1050), LOT, Decimal("19.95"), NOON + timedelta(seconds=1)),
     ]
     # dhan.md section 14 in January 2026: brokerage 20, NSE 0.03553 %, SEBI 0.0001 %, stamp 0.003 %, STT 0.1 %, GST 18 %
     assert list(Trade.objects.order_by("id").values_list("charges", flat=True)) == [Decimal("32.62"), Decimal("37.77")]
@@ -87,10 +86,7 @@ def test_a_partial_fill_is_completed_by_a_new_attempt(
 ) -> None:
     strategy = make_strategy(("SELL", 1050, "CE", 3), ("BUY", 1000, "CE", 3))
     scripted.quote(call(1000), "39.95", "40.05", depth=LOT)
-    # the preparation and the first attempt, priced then filled, see one lot; then new quantity arrives
-    scripted.then(call(1000), "39.95", "40.05", depth=LOT)
-    scripted.then(call(1000), "39.95", "40.05", depth=LOT)
-    scripted.then(call(1000), "39.95", "40.10", depth=5 * LOT)
+    scripted.then(call(1000), "39.95", "40.10", depth=5 * LOT, after=1.5)
 
     (result,) = run_queue(desk)
 
@@ -98,25 +94,47 @@ def test_a_partial_fill_is_completed_by_a_new_attempt(
     assert (result.state, strategy.execution_status) == ("complete", "executed")
     bought = LegOrder.objects.filter(side="BUY").values_list("attempt", "quantity", "filled_quantity", "state")
     assert list(bought) == [(1, 3 * LOT, LOT, "cancelled"), (2, 2 * LOT, 2 * LOT, "filled")]
+    # the next attempt follows two seconds after the first, one tick further from the touch
+    assert list(LegOrder.objects.filter(side="BUY").values_list("intended_at", "limit_price")) == [
+        (NOON, Decimal("40.10")),
+        (NOON + timedelta(seconds=2), Decimal("40.20")),
+    ]
 
 
-def test_a_rejected_second_leg_takes_the_first_one_back(
-    desk: Desk, scripted: Any, make_strategy: Callable[..., OptionStrategy]
+def test_a_refused_second_leg_is_tried_once_more_then_the_first_one_is_taken_back(
+    desk: Desk, make_strategy: Callable[..., OptionStrategy]
 ) -> None:
     strategy = make_strategy()
-    refusing = RefusingAfter(desk.broker, orders=1)
+    no = OrderRefused(Reason("DH-906", "Order error."))
 
-    (result,) = run_queue(Desk(refusing, desk.market, desk.account, desk.as_of))
+    (result,) = run_queue(answering(desk, None, no, no))
 
     strategy.refresh_from_db()
     assert (result.state, result.reason.code, strategy.execution_status) == ("flat", "DH-906", "failed")
     assert strategy.executed_at is None
     assert "DH-906" in strategy.execution_notes
     assert set(Position.objects.values_list("quantity", flat=True)) == {0}
+    # margin is released a moment after the hedge has filled, so one refusal of a sale is not the last word
     assert [(o.side, o.leg.strike, o.state) for o in LegOrder.objects.select_related("leg")] == [
         ("BUY", Decimal(1000), "filled"),
         ("SELL", Decimal(1050), "refused"),
+        ("SELL", Decimal(1050), "refused"),
         ("SELL", Decimal(1000), "filled"),
+    ]
+
+
+def test_a_sale_that_is_refused_once_is_filled_by_the_next_try(
+    desk: Desk, make_strategy: Callable[..., OptionStrategy]
+) -> None:
+    make_strategy()
+
+    (result,) = run_queue(answering(desk, None, OrderRefused(SAID)))
+
+    assert (result.state, result.reason) == ("complete", None)
+    assert list(LegOrder.objects.values_list("side", "attempt", "state")) == [
+        ("BUY", 1, "filled"),
+        ("SELL", 1, "refused"),
+        ("SELL", 2, "filled"),
     ]
 
 
@@ -132,8 +150,13 @@ def test_what_cannot_be_completed_within_the_attempts_is_taken_back(
     assert (result.state, result.reason.code) == ("flat", "PARTIAL_FILL")
     assert strategy.execution_status == "failed"
     assert set(Position.objects.values_list("quantity", flat=True)) == {0}
-    taken_back = LegOrder.objects.order_by("id").values_list("side", "leg__strike", "filled_quantity")
-    assert list(taken_back)[-2:] == [("BUY", Decimal(1050), LOT), ("SELL", Decimal(1000), 3 * LOT)]
+    tries = LegOrder.objects.filter(phase="selling").values_list("attempt", "filled_quantity")
+    assert list(tries) == [(1, LOT), (2, 0), (3, 0), (4, 0), (5, 0), (6, 0)]
+    # beside the short that is bought back only the cover it does not need is sold, the rest afterwards
+    rows = LegOrder.objects.filter(phase="unwinding").order_by("id")
+    *first, last = rows.values_list("side", "leg__strike", "filled_quantity")
+    assert sorted(first) == [("BUY", Decimal(1050), LOT), ("SELL", Decimal(1000), 2 * LOT)]
+    assert last == ("SELL", Decimal(1000), LOT)
 
 
 def test_nothing_filled_is_failed_and_flat(
@@ -150,6 +173,7 @@ def test_nothing_filled_is_failed_and_flat(
     assert not LegOrder.objects.filter(side="SELL").exists()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_taken_back_needs_attention_and_is_taken_back_later(
     desk: Desk, scripted: Any, make_strategy: Callable[..., OptionStrategy]
 ) -> None:
@@ -165,21 +189,22 @@ def test_what_cannot_be_taken_back_needs_attention_and_is_taken_back_later(
 
     strategy.refresh_from_db()
     assert (stuck.state, stuck_columns) == ("unwinding", ("executing", "attention"))
+    assert Alert.objects.get().code == "STILL_HELD"
     assert (freed.state, strategy.execution_status) == ("flat", "failed")
     assert set(Position.objects.values_list("quantity", flat=True)) == {0}
 
 
-def test_a_cover_is_not_sold_while_its_short_cannot_be_bought_back(
+def test_the_cover_of_a_short_is_not_sold_while_that_cannot_be_bought_back(
     desk: Desk, scripted: Any, make_strategy: Callable[..., OptionStrategy]
 ) -> None:
-    make_strategy(("SELL", 1050, "CE", 3), ("BUY", 1000, "CE", 3))
+    strategy = make_strategy(("SELL", 1050, "CE", 3), ("BUY", 1000, "CE", 3))
     scripted.touches[call(1050)] = [Touch(Decimal("19.95"), Decimal("20.05"), LOT, 0, desk.as_of)]
 
-    (result,) = run_queue(desk)
+    (result,) = work_for(30, desk, strategy_id=strategy.pk)
 
     held = dict(Position.objects.values_list("strike", "quantity"))
     assert result.state == "unwinding"
-    assert held == {Decimal(1000): 3 * LOT, Decimal(1050): -LOT}
+    assert held == {Decimal(1000): LOT, Decimal(1050): -LOT}
 
 
 def test_an_unwind_goes_on_under_a_refused_newer_master(
@@ -187,7 +212,7 @@ def test_an_unwind_goes_on_under_a_refused_newer_master(
 ) -> None:
     strategy = make_strategy(("SELL", 1050, "CE", 3), ("BUY", 1000, "CE", 3))
     scripted.touches[call(1050)] = [Touch(Decimal("19.95"), Decimal("20.05"), LOT, 0, desk.as_of)]
-    (left,) = run_queue(desk)
+    (left,) = work_for(30, desk, strategy_id=strategy.pk)
     _stale_master(strategy, scripted)
     scripted.quote(call(1050), "19.95", "20.05")
 
@@ -202,7 +227,7 @@ def test_a_closed_market_refuses_before_anything_is_claimed(
     desk: Desk, make_strategy: Callable[..., OptionStrategy]
 ) -> None:
     strategy = make_strategy()
-    evening = Desk(desk.broker, desk.market, desk.account, desk.as_of.replace(hour=18))
+    evening = at(desk, desk.as_of.replace(hour=18))
 
     with pytest.raises(ExecutionDenied, match="MARKET_CLOSED"):
         run_queue(evening)
@@ -278,6 +303,11 @@ def _too_dear(strategy: OptionStrategy, scripted: Any) -> None:
     OptionStrategy.objects.filter(pk=strategy.pk).update(max_loss=Decimal(10_000_001))
 
 
+def _beyond_the_money(strategy: OptionStrategy, scripted: Any) -> None:
+    RiskLimits.objects.update(max_loss=Decimal(20_000_000))
+    _too_dear(strategy, scripted)
+
+
 def _no_legs(strategy: OptionStrategy, scripted: Any) -> None:
     with unmarked(strategy):
         StrategyLeg.objects.all().delete()
@@ -298,7 +328,8 @@ def _no_legs(strategy: OptionStrategy, scripted: Any) -> None:
         (_lot_changed, "LOT"),
         (_hash_changed, "APPROVAL_CHANGED"),
         (_unknown_risk, "RISK_UNKNOWN"),
-        (_too_dear, "FUNDS"),
+        (_too_dear, "MAX_LOSS"),
+        (_beyond_the_money, "FUNDS"),
         (_no_legs, "NO_LEGS"),
     ],
 )
@@ -354,9 +385,9 @@ def test_the_gate_itself_denies_an_idea_from_the_future(
 ) -> None:
     strategy = make_strategy(generated_on=desk.as_of + timedelta(seconds=later_by))
 
-    plan = prepare_entry(strategy, desk)
+    plan = planned(strategy, desk)
 
-    assert [reason.code for reason in plan.denials] == (["GENERATED_LATER"] if denied else [])
+    assert [reason.code for reason in plan.denials] == (["GENERATED_LATER", "CHAIN_OLD"] if denied else [])
 
 
 @pytest.mark.parametrize(("later_by", "marked"), [(0, False), (1, True)])
@@ -367,7 +398,7 @@ def test_what_is_not_in_the_queue_at_that_moment_is_left_alone(
     before = strategy.execution_status
 
     assert run_queue(desk) == []
-    assert execute_strategy(strategy.pk, desk=desk) is None
+    assert execute(strategy.pk, desk) is None
 
     strategy.refresh_from_db()
     assert strategy.execution_status == before
@@ -396,7 +427,7 @@ def test_executing_again_is_a_no_op(desk: Desk, make_strategy: Callable[..., Opt
     again = run_queue(desk)
 
     assert again == []
-    assert execute_strategy(strategy.pk, desk=desk) is None
+    assert execute(strategy.pk, desk) is None
     assert (LegOrder.objects.count(), PaperOrder.objects.count()) == (orders, orders)
 
 
@@ -421,8 +452,9 @@ def test_a_preview_changes_nothing_and_shows_the_order_of_sending(
 ) -> None:
     strategy = make_strategy()
 
-    plan = preview(strategy, desk=desk)
+    (shown,) = preview_queue(desk=desk)
 
+    plan = shown.plan
     assert [(str(o.piece.side), o.piece.quantity, o.limit) for o in plan.orders] == [
         ("BUY", LOT, Decimal("40.10")),
         ("SELL", LOT, Decimal("19.90")),
@@ -439,10 +471,11 @@ def test_a_preview_changes_nothing_and_shows_the_order_of_sending(
 def test_the_preview_asks_for_the_cash_that_the_funds_check_asks_for(
     desk: Desk, make_strategy: Callable[..., OptionStrategy]
 ) -> None:
+    RiskLimits.objects.update(max_loss=Decimal(20_000_000), underlying_at_risk=Decimal(20_000_000))
     put = (("SELL", 1000, "PE", 1),)
     dear = make_strategy(*put, structure=CASH_SECURED, max_loss=Decimal(5_000_001), sets=2)
 
-    plan = prepare_entry(dear, desk)
+    plan = planned(dear, desk)
 
     (funds,) = plan.denials
     assert plan.cash_needed == Decimal(10_000_002)
@@ -455,19 +488,19 @@ def test_what_cannot_be_priced_is_unknown_not_nothing(
     strategy = make_strategy()
     del scripted.touches[call(1050)]
 
-    plan = prepare_entry(strategy, desk)
+    plan = planned(strategy, desk)
 
     assert (plan.net_premium, plan.charges, plan.cash_needed) == (None, None, None)
-    assert [reason.code for reason in plan.denials] == ["NO_TOUCH"]
+    assert plan.denials[0].code == "NO_TOUCH"
 
 
 def test_a_basket_of_unknown_risk_asks_for_an_unknown_amount(
     desk: Desk, make_strategy: Callable[..., OptionStrategy]
 ) -> None:
-    plan = prepare_entry(make_strategy(max_loss=None), desk)
+    plan = planned(make_strategy(max_loss=None), desk)
 
     assert (plan.net_premium, plan.cash_needed) == (Decimal("-10050.00"), None)
-    assert [reason.code for reason in plan.denials] == ["RISK_UNKNOWN"]
+    assert plan.denials[0].code == "RISK_UNKNOWN"
 
 
 def test_sets_multiply_every_leg(desk: Desk, make_strategy: Callable[..., OptionStrategy]) -> None:
@@ -495,9 +528,9 @@ def test_a_leg_above_the_freeze_quantity_is_cut(desk: Desk, make_strategy: Calla
 def test_money_set_aside_for_an_open_credit_spread_is_not_spent_again(
     desk: Desk, make_strategy: Callable[..., OptionStrategy]
 ) -> None:
+    RiskLimits.objects.update(max_loss=Decimal(15_050))
     desk.account.capital = Decimal(30_000)
-    broker = desk.broker.__class__(market=desk.market, book=desk.broker._book, capital=desk.account.capital)
-    poor = Desk(broker, desk.market, desk.account, desk.as_of)
+    poor = at(desk, desk.as_of)
     credit = (("SELL", 1000, "CE", 1), ("BUY", 1050, "CE", 1))
     make_strategy(*credit, max_loss=Decimal(15_050), priority=9)
     second = make_strategy(*credit, max_loss=Decimal(15_050), priority=1)
@@ -510,22 +543,8 @@ def test_money_set_aside_for_an_open_credit_spread_is_not_spent_again(
     assert second.execution_status == "failed"
 
 
-class RefusingAfter:
-    """A broker that refuses the order after the first few once, as Dhan would."""
-
-    def __init__(self, broker: Any, *, orders: int) -> None:
-        self._broker, self._left = broker, orders
-        self.name, self.mode = broker.name, broker.mode
-
-    def place(self, order: Any, *, now: Any) -> Any:
-        self._left -= 1
-        if self._left == -1:
-            raise OrderRefused(Reason("DH-906", "Order error."))
-        return self._broker.place(order, now=now)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._broker, name)
-
-
 def test_the_day_of_the_desk_is_indian(desk: Desk) -> None:
-    assert Desk(desk.broker, desk.market, desk.account, desk.as_of.astimezone(IST)).day == date(2026, 1, 30)
+    midnight = datetime(2026, 1, 29, 18, 30, tzinfo=UTC)
+
+    assert at(desk, midnight).day == date(2026, 1, 30)
+    assert at(desk, midnight - timedelta(seconds=1)).day == date(2026, 1, 29)

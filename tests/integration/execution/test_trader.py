@@ -2,81 +2,99 @@
 
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
-import psycopg
 import pytest
 import time_machine
-from django.conf import settings
-from django.db import connection
+from django.conf import settings as project
 from redis import Redis
 
-from execution.errors import ExecutionDenied
-from execution.services.trader import LEADER_LOCK, WAKE_KEY, leadership, trade_until, wake
+from allocation.models import Account
+from execution.models import ExecutionRun, PaperOrder, TraderLease
+from execution.services.leadership import lead
+from execution.services.preparation import Desk
+from execution.services.trader import WAKE_KEY, one_pass, trade_until, wake
+from execution.services.trading import trading
+from strategies.models import OptionStrategy
+from tests.elsewhere import Elsewhere
+
+SATURDAY = "2026-01-31T10:00:00+05:30"
 
 
-def second_session():
-    parameters = connection.get_connection_params()
-    return psycopg.connect(**{key: parameters[key] for key in ("host", "dbname", "user") if key in parameters})
+def listen(stopped: threading.Event, *, until: int) -> tuple[list[str], Callable[[str], None]]:
+    """What is said, and an ear that ends the trading after so many sentences."""
+    said: list[str] = []
 
-
-@pytest.mark.django_db
-def test_a_second_trader_is_refused_and_says_so():
-    with second_session() as other:
-        other.execute("SELECT pg_advisory_lock(%s)", [LEADER_LOCK])
-
-        with pytest.raises(ExecutionDenied) as denied, leadership():
-            pass
-
-    assert denied.value.reason.code == "NOT_LEADER"
-
-
-@pytest.mark.django_db
-def test_leadership_ends_with_its_block():
-    with leadership():
-        pass
-
-    with second_session() as other:
-        assert other.execute("SELECT pg_try_advisory_lock(%s)", [LEADER_LOCK]).fetchone() == (True,)
-
-
-@pytest.mark.django_db
-def test_a_closed_market_is_said_once_and_waited_for():
-    said, stopped = [], threading.Event()
-
-    def hear(sentence):
+    def hear(sentence: str) -> None:
         said.append(sentence)
-        stopped.set()
+        if len(said) >= until:
+            stopped.set()
 
-    with time_machine.travel("2026-01-31T10:00:00+05:30", tick=True):
-        trade_until(stopped, account_name=None, say=hear)
+    return said, hear
 
-    assert len(said) == 1
-    assert said[0].startswith("MARKET_CLOSED")
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_second_trader_stands_by_and_says_so(account: Account) -> None:
+    stopped = threading.Event()
+    said, hear = listen(stopped, until=1)
+
+    with Elsewhere(lead(account.pk, owner="elsewhere")):
+        trade_until(stopped, account_name=account.name, say=hear)
+
+    assert said == [
+        f"Standing by. NOT_LEADER: elsewhere leads account {account.pk}. Stop it first, or wait: one leads."
+    ]
+    assert TraderLease.objects.get().epoch == 1
 
 
 @pytest.mark.django_db
-def test_a_wake_is_heard_at_once():
-    Redis.from_url(settings.WAKE_URL).delete(WAKE_KEY)
+def test_a_closed_market_is_said_once_and_waited_for(account: Account) -> None:
     stopped = threading.Event()
-    wake()
-    rounds = []
+    said, hear = listen(stopped, until=2)
 
-    def hear(sentence):
-        rounds.append(time.monotonic())
-        threading.Timer(0.0, stopped.set).start()
+    with time_machine.travel(SATURDAY, tick=True):
+        trade_until(stopped, account_name=account.name, say=hear)
+
+    assert said[0] == "Trader is leading. Ctrl-C stops it."
+    assert said[1].startswith("MARKET_CLOSED")
+    assert len(said) == 2
+
+
+@pytest.mark.django_db
+def test_a_wake_is_heard_at_once(account: Account) -> None:
+    Redis.from_url(project.WAKE_URL).delete(WAKE_KEY)
+    stopped = threading.Event()
+    _, hear = listen(stopped, until=2)
+    wake()
 
     started = time.monotonic()
-    with time_machine.travel("2026-01-31T10:00:00+05:30", tick=True):
-        trade_until(stopped, account_name=None, say=hear)
+    with time_machine.travel(SATURDAY, tick=True):
+        trade_until(stopped, account_name=account.name, say=hear)
 
-    assert time.monotonic() - started < 1.5
-    assert Redis.from_url(settings.WAKE_URL).llen(WAKE_KEY) == 0
+    assert time.monotonic() - started < 2.0
+    assert Redis.from_url(project.WAKE_URL).llen(WAKE_KEY) == 0
 
 
 @pytest.mark.django_db
-def test_without_redis_waking_is_only_a_warning(settings, caplog):
+def test_without_redis_waking_is_only_a_warning(settings: Any, caplog: pytest.LogCaptureFixture) -> None:
     settings.WAKE_URL = "unix:///nowhere/redis.sock?db=4"
 
     wake()
 
     assert "could not be woken" in caplog.text
+
+
+def test_the_first_pass_compares_the_books_and_begins_the_next_of_the_queue(
+    desk: Desk, make_strategy: Callable[..., OptionStrategy]
+) -> None:
+    second, first = make_strategy(priority=1), make_strategy(priority=9)
+
+    with trading(desk) as leader:
+        for _ in range(20):
+            one_pass(leader)
+            desk.clock.sleep(0.25)
+
+    runs = ExecutionRun.objects.order_by("id").values_list("strategy_id", "state")
+    assert list(runs) == [(first.pk, "complete"), (second.pk, "complete")]
+    assert PaperOrder.objects.count() == 4

@@ -1,0 +1,242 @@
+"""Small reads of the ledger for the checks: what is open, what was lost, what was refused. None is unknown."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db.models import F, Q, Sum
+from django.utils import timezone
+
+from allocation.models import Account, Allocation
+from execution.checks import Counts, Limits
+from execution.lifecycle import ENDED_RUNS, OrderState, RunState
+from execution.models import (
+    Alert,
+    AlertLevel,
+    ExecutionRun,
+    LegOrder,
+    OrderCall,
+    Position,
+    ReconcileReport,
+    RunPurpose,
+    StrategyMark,
+    Trade,
+)
+from market.calendar import IST
+from market.contract import Contract, OptionType, Side
+from strategies.models import OptionStrategy, StrategyLeg
+
+ZERO = Decimal(0)
+PERCENT = Decimal(100)  # volatility points in 1.00 of volatility
+REFUSED = (OrderState.REFUSED.value, OrderState.REJECTED.value)
+ANSWERED = (*REFUSED, OrderState.FILLED.value, OrderState.CANCELLED.value, OrderState.EXPIRED.value)
+UNCLEAR = (OrderState.UNKNOWN.value,)
+LIVE_OR_COMPLETE = sorted({*RunState} - ENDED_RUNS | {RunState.COMPLETE})
+
+
+def counts(strategy: OptionStrategy, account: Account, *, now: datetime, run_id: int | None, limits: Limits) -> Counts:
+    """Everything that is counted; the strategy's own basket is not."""
+    others = _open_strategies(account, but=strategy)
+    on_it = OptionStrategy.objects.filter(pk__in=others, stock_name=strategy.stock_name).count()
+    second, minute = calls_made(account)
+    return Counts(
+        runs_of_strategy=_other_runs(strategy, run_id),
+        same_legs_lately=_same_legs(strategy, account, run_id, within=timedelta(seconds=limits.same_legs_seconds)),
+        open_strategies=len(others),
+        open_on_underlying=on_it,
+        lots_on_underlying_today=_lots_today(strategy, account, now),
+        strategy_rejects=_rejects_in_a_row(strategy, most=limits.strategy_rejects),
+        account_rejects=_rejects_lately(account, within=timedelta(minutes=limits.reject_minutes)),
+        calls_this_second=second,
+        calls_this_minute=minute,
+    )
+
+
+def midnight(now: datetime) -> datetime:
+    """The beginning of the IST day."""
+    return now.astimezone(IST).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def calls_only(account: Account) -> Counts:
+    """What the checks of a single order or an exit count."""
+    second, minute = calls_made(account)
+    return Counts(calls_this_second=second, calls_this_minute=minute)
+
+
+def calls_made(account: Account) -> tuple[int, int]:
+    """Calls of the last second and minute in the governor's own table (one query each)."""
+    now, rows = timezone.now(), OrderCall.objects.filter(account=account)
+    second, minute = now - timedelta(seconds=1), now - timedelta(minutes=1)
+    return rows.filter(taken_at__gt=second).count(), rows.filter(taken_at__gt=minute).count()
+
+
+def working_orders(account: Account, *, but_run: int | None) -> tuple[tuple[Contract, Side], ...]:
+    """Contract and side of every attempt of other runs that may still trade."""
+    rows = LegOrder.objects.live().filter(run__account=account).exclude(run_id=but_run)
+    return tuple((row.leg.contract, Side(row.side)) for row in rows.select_related("leg__strategy"))
+
+
+def held(strategy: OptionStrategy, account: Account) -> Mapping[Contract, int]:
+    """Signed units by contract."""
+    units: dict[Contract, int] = {}
+    for row in Position.objects.filter(strategy=strategy, account=account).exclude(quantity=0):
+        contract = _contract(strategy.stock_name, row)
+        units[contract] = units.get(contract, 0) + row.quantity
+    return units
+
+
+def margin_of(strategy: OptionStrategy, account: Account) -> Decimal | None:
+    """What the allocator computed for this account and as many sets as are traded; a refusal computed nothing."""
+    rows = Allocation.objects.filter(strategy=strategy, run__account=account, sets__gt=0, margin__isnull=False)
+    newest = rows.order_by("-run_id").first()
+    return newest.margin if newest is not None and newest.sets == strategy.sets else None
+
+
+def underlying_at_risk(strategy: OptionStrategy, account: Account) -> Decimal | None:
+    """What the other open strategies on this underlying may lose or block; None when that of one is unknown."""
+    rows = OptionStrategy.objects.filter(pk__in=_open_strategies(account, but=strategy), stock_name=strategy.stock_name)
+    amounts = [_at_stake(row, account) for row in rows]
+    return None if None in amounts else sum((one for one in amounts if one is not None), ZERO)
+
+
+def day_result(
+    account: Account, *, start: datetime, now: datetime, profit: Callable[[OptionStrategy], Decimal]
+) -> Decimal:
+    """Rupees made or lost since `start`, open positions at the touch included; raises where one has no price.
+
+    Counted from a strategy's last mark before `start`, or from its opening where nobody marked it since.
+    """
+    total = ZERO
+    for strategy in OptionStrategy.objects.filter(pk__in=_moved_since(account, start)):
+        sums = _booked(strategy, account)
+        worth = profit(strategy) if sums["open"] else sums["result"]
+        before = StrategyMark.objects.filter(strategy=strategy, as_of__lt=start).order_by("-as_of").first()
+        total += worth - (ZERO if before is None else before.profit)
+    return total
+
+
+def greeks_of(rows: Iterable[tuple[StrategyLeg, int]], spot: Decimal | None) -> tuple[Decimal, Decimal] | None:
+    """Delta as rupees of underlying and vega per point of signed units, from the greeks stored with the legs."""
+    delta = vega = ZERO
+    for row, units in rows:
+        if row.option_type is not None and (row.delta is None or row.vega is None):
+            return None
+        delta += units * (Decimal(1) if row.delta is None else row.delta)
+        vega += units * (ZERO if row.vega is None else row.vega)
+    return None if spot is None else (delta * spot, vega / PERCENT)
+
+
+def account_greeks(account: Account, *, but: OptionStrategy) -> tuple[Decimal, Decimal] | None:
+    """The same over everything else that is open, each at the spot it was computed at; None when one is unknown."""
+    delta = vega = ZERO
+    for strategy in OptionStrategy.objects.filter(pk__in=_open_strategies(account, but=but)):
+        units = held(strategy, account)
+        legs = [(row, units.get(row.contract, 0)) for row in strategy.legs.select_related("strategy")]
+        found = greeks_of(legs, strategy.spot_price)
+        if found is None:
+            return None
+        delta, vega = delta + found[0], vega + found[1]
+    return delta, vega
+
+
+def reconciled_ago(account: Account) -> timedelta | None:
+    """Since the newest comparison of the books, if that one was clean; None when there is none or it was not."""
+    newest = ReconcileReport.objects.filter(account=account).order_by("-id").first()
+    return max(timezone.now() - newest.at, timedelta(0)) if newest is not None and newest.clean else None
+
+
+def unknown_orders(account: Account) -> int:
+    """Attempts whose outcome nobody knows."""
+    return LegOrder.objects.filter(run__account=account, state__in=UNCLEAR).count()
+
+
+def critical_alerts(account: Account) -> int:
+    """CRITICAL alerts that wait for a person."""
+    return Alert.objects.filter(account=account, level=AlertLevel.CRITICAL, acknowledged_at=None).count()
+
+
+def _contract(underlying: str, row: Position) -> Contract:
+    if row.option_type is None or row.strike is None:
+        return Contract(underlying)
+    return Contract(underlying, row.expiry, float(row.strike), OptionType.from_code(row.option_type))
+
+
+def _open_strategies(account: Account, *, but: OptionStrategy) -> set[int]:
+    """What holds something or has an entry under way."""
+    holding = Position.objects.filter(account=account).exclude(quantity=0).values_list("strategy_id", flat=True)
+    entries = ExecutionRun.objects.open().filter(account=account, purpose=RunPurpose.ENTRY)
+    under_way = entries.exclude(state__in=[RunState.CREATED, RunState.PRECHECK]).values_list("strategy_id", flat=True)
+    return {*holding, *under_way} - {but.pk}
+
+
+def _other_runs(strategy: OptionStrategy, run_id: int | None) -> int:
+    rows = ExecutionRun.objects.filter(strategy=strategy, purpose=RunPurpose.ENTRY, state__in=LIVE_OR_COMPLETE)
+    return rows.exclude(pk=run_id).count()
+
+
+def _same_legs(strategy: OptionStrategy, account: Account, run_id: int | None, *, within: timedelta) -> int:
+    """Entries of other strategies with the same legs, in the time people live in."""
+    recent = ExecutionRun.objects.filter(
+        account=account, purpose=RunPurpose.ENTRY, started_at__gt=timezone.now() - within, state__in=LIVE_OR_COMPLETE
+    )
+    recent = recent.filter(strategy__stock_name=strategy.stock_name).exclude(pk=run_id).exclude(strategy=strategy)
+    wanted = _leg_set(strategy)
+    return sum(_leg_set(run.strategy) == wanted for run in recent.select_related("strategy"))
+
+
+def _leg_set(strategy: OptionStrategy) -> Sequence[tuple[object, ...]]:
+    rows = strategy.legs.values_list("setup_type", "option_type", "strike", "expiry", "lots")
+    return sorted(rows, key=repr)
+
+
+def _lots_today(strategy: OptionStrategy, account: Account, now: datetime) -> int | None:
+    """Lots of options opened on this underlying since midnight; None when a lot is not known."""
+    rows = Trade.objects.filter(
+        account=account,
+        strategy__stock_name=strategy.stock_name,
+        purpose=RunPurpose.ENTRY,
+        option_type__isnull=False,
+        timestamp__gte=midnight(now),
+        timestamp__lte=now,
+    ).values_list("strategy__lot_size", "quantity")
+    lots = 0
+    for lot_size, quantity in rows:
+        if not lot_size:
+            return None
+        lots += -(-quantity // lot_size)
+    return lots
+
+
+def _rejects_in_a_row(strategy: OptionStrategy, *, most: int) -> int:
+    ended = LegOrder.objects.filter(run__strategy=strategy, state__in=ANSWERED)
+    streak = 0
+    for state in ended.order_by("-id").values_list("state", flat=True)[:most]:
+        if state not in REFUSED:
+            break
+        streak += 1
+    return streak
+
+
+def _rejects_lately(account: Account, *, within: timedelta) -> int:
+    rows = LegOrder.objects.filter(run__account=account, state__in=REFUSED)
+    return rows.filter(intended_at__gt=timezone.now() - within).count()
+
+
+def _at_stake(strategy: OptionStrategy, account: Account) -> Decimal | None:
+    if strategy.unlimited_loss:
+        return margin_of(strategy, account)
+    return None if strategy.max_loss is None else strategy.max_loss * strategy.sets
+
+
+def _moved_since(account: Account, start: datetime) -> set[int]:
+    """Strategies that hold something or traded since; nothing else can have moved the day's result."""
+    holding = Position.objects.filter(account=account).exclude(quantity=0).values_list("strategy_id", flat=True)
+    traded = Trade.objects.filter(account=account, timestamp__gte=start).values_list("strategy_id", flat=True)
+    return {*holding, *traded}
+
+
+def _booked(strategy: OptionStrategy, account: Account) -> Mapping[str, Decimal]:
+    """What its trades brought after charges, and how many contracts are still held."""
+    rows = Position.objects.filter(strategy=strategy, account=account)
+    sums = rows.aggregate(result=Sum(F("cash") - F("charges")))
+    return {"result": sums["result"] or ZERO, "open": Decimal(rows.filter(~Q(quantity=0)).count())}

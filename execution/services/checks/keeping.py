@@ -1,0 +1,81 @@
+"""Which limits hold for an account, and what its checks answered."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from decimal import Decimal
+
+from allocation.models import Account
+from execution.checks import LIMIT_NAMES, Answer, Limits
+from execution.models import CheckAnswer, ExecutionRun, RejectionCount, RiskLimits
+from strategies.models import OptionStrategy
+
+logger = logging.getLogger(__name__)
+
+
+def limits_for(account: Account) -> Limits:
+    """The defaults, with what the account's owner set, with what the newest row of its history says (one query)."""
+    capital = Decimal(account.capital)
+    own = Limits.for_account(
+        capital=capital,
+        strategy_share=account.max_share_per_strategy,
+        underlying_share=account.max_share_per_underlying,
+        open_strategies=account.max_open_strategies,
+        sets=account.max_sets,
+        greeks_required=account.mode == Account.Mode.LIVE,
+    )
+    row = RiskLimits.objects.in_force(account)
+    if row is None:
+        return own
+    changed = {name: getattr(row, name) for name in LIMIT_NAMES}
+    return replace(own, **{name: value for name, value in changed.items() if value is not None})
+
+
+def keep_answers(
+    answers: Iterable[Answer],
+    *,
+    account: Account,
+    strategy: OptionStrategy | None,
+    run: ExecutionRun | None,
+    purpose: str,
+    at: datetime,
+) -> Sequence[CheckAnswer]:
+    """Store the answers, passes only where a run stands behind them; one statement, one link of the audit chain."""
+    rows = [
+        _row(each, account=account, strategy=strategy, run=run, purpose=purpose, at=at)
+        for each in answers
+        if run is not None or not each.passed
+    ]
+    for row in rows:
+        if not row.passed:
+            logger.info("check %s denied: %s %s", row.code, row.reason_code, row.sentence)
+    return CheckAnswer.objects.bulk_create(rows)
+
+
+def rejections(since: date) -> Sequence[RejectionCount]:
+    """How often each reason of each check denied on each day, newest day and most frequent first (one query)."""
+    return list(RejectionCount.objects.since(since).select_related("account"))
+
+
+def _row(
+    answer: Answer,
+    *,
+    account: Account,
+    strategy: OptionStrategy | None,
+    run: ExecutionRun | None,
+    purpose: str,
+    at: datetime,
+) -> CheckAnswer:
+    return CheckAnswer(
+        account=account,
+        strategy=strategy,
+        run=run,
+        code=answer.code,
+        reason_code=answer.reason_code,
+        passed=answer.passed,
+        sentence="" if answer.reason is None else answer.reason.sentence,
+        numbers=dict(answer.numbers),
+        purpose=str(purpose),
+        at=at,
+    )

@@ -1,0 +1,122 @@
+"""What a run came to, for people, and what follows from it for the strategy."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db.models import F, Sum
+
+from execution.lifecycle import RunState, StrategyEvent, StrategyState
+from execution.models import ExecutionRun, Trade
+from execution.services.transitions import move_strategy, state_of
+from market.errors import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What became of one strategy; `net` is rupees received minus paid after charges, None when nothing traded."""
+
+    strategy_id: int
+    title: str
+    purpose: str
+    run_id: int | None
+    state: str
+    status: str
+    reason: Reason | None
+    fills: int
+    net: Decimal | None
+
+    @property
+    def succeeded(self) -> bool:
+        """Every leg filled."""
+        return self.state == RunState.COMPLETE
+
+
+def result_of(run_id: int) -> RunResult:
+    """What became of a run, as it stands now; the reason of a basket that filled is no obstacle and left out."""
+    run = ExecutionRun.objects.select_related("strategy").get(pk=run_id)
+    strategy = run.strategy
+    told = run.reason_code and run.state != RunState.COMPLETE
+    return RunResult(
+        strategy_id=strategy.pk,
+        title=f"{strategy.stock_name} {strategy.strategy_name}",
+        purpose=run.purpose,
+        run_id=run.pk,
+        state=str(run.state),
+        status=strategy.execution_status,
+        reason=Reason(run.reason_code, run.reason_text) if told else None,
+        fills=run.orders.filter(filled_quantity__gt=0).count(),
+        net=_net(run),
+    )
+
+
+def follow(run: ExecutionRun, reason: Reason | None, at: datetime) -> None:
+    """Move the strategy to where its run has gone; in the transaction that moved the run."""
+    entry = run.purpose == ExecutionRun.Purpose.ENTRY
+    event, note = (_after_entry if entry else _after_exit)(run, reason)
+    if event is None:
+        return
+    strategy = run.strategy
+    strategy.refresh_from_db()
+    if event is StrategyEvent.ALARM and state_of(strategy) is not StrategyState.EXECUTING:
+        return  # alarmed already, or ended before an order was found late: the alert tells it
+    filled = event is StrategyEvent.FILL
+    move_strategy(strategy, event, note=note, executed_at=at if filled else None)
+
+
+def alarm_strategy(run: ExecutionRun, reason: Reason) -> None:
+    """A run that cannot get out of what it holds needs a person, though it goes on trying."""
+    run.strategy.refresh_from_db()
+    if state_of(run.strategy) is StrategyState.EXECUTING:
+        move_strategy(run.strategy, StrategyEvent.ALARM, note=f"Needs attention: {reason}")
+
+
+def _after_entry(run: ExecutionRun, reason: Reason | None) -> tuple[StrategyEvent | None, str]:
+    match RunState(run.state):
+        case RunState.COMPLETE:
+            return StrategyEvent.FILL, f"Execution Details: {_details(run)}"
+        case RunState.DENIED | RunState.FAILED_FLAT:
+            return StrategyEvent.FAIL, f"Error: {reason or 'nothing was filled'}"
+        case RunState.FLAT:
+            return StrategyEvent.FAIL, f"Error: {reason} Everything filled was taken back: {_details(run)}"
+        case RunState.ATTENTION:
+            return StrategyEvent.ALARM, f"Needs attention: {reason}"
+    return None, ""
+
+
+def _after_exit(run: ExecutionRun, reason: Reason | None) -> tuple[StrategyEvent | None, str]:
+    match RunState(run.state):
+        case RunState.COMPLETE:
+            return StrategyEvent.CLOSED, f"Closed ({run.reason_code}): {_details(run)}"
+        case RunState.DENIED | RunState.FAILED_FLAT | RunState.FLAT:
+            return StrategyEvent.HOLD, f"Exit not possible: {reason}"
+    return None, ""
+
+
+def _details(run: ExecutionRun) -> str:
+    """The fills as JSON, for the column people read."""
+    trades = Trade.objects.filter(leg_order__run=run).order_by("id")
+    fills = [
+        {
+            "order_id": t.order_id,
+            "symbol": t.symbol,
+            "action": t.action,
+            "quantity": t.quantity,
+            "price": float(t.price),
+        }
+        for t in trades
+    ]
+    net = _net(run)
+    return json.dumps({"run": run.pk, "net": None if net is None else float(net), "fills": fills})
+
+
+def _net(run: ExecutionRun) -> Decimal | None:
+    """Rupees received minus paid by this run, after charges."""
+    trades = Trade.objects.filter(leg_order__run=run)
+    if not trades.exists():
+        return None
+    value = trades.values_list("action").annotate(value=Sum(F("price") * F("quantity"))).order_by()
+    by_side: dict[str, Decimal] = dict(value)
+    charges: Decimal = trades.aggregate(total=Sum("charges"))["total"]
+    return by_side.get("SELL", Decimal(0)) - by_side.get("BUY", Decimal(0)) - charges

@@ -1,0 +1,79 @@
+"""Judges and prices what a basket wants to send, from the database and the market of a desk."""
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+
+from execution.basket.messages import Price
+from execution.basket.values import Attempt, Basket, Purpose
+from execution.limit_price import ENTRY_PRICES, EXIT_PRICES
+from execution.models import ExecutionRun
+from execution.services.gate import Health, judged, recheck, spot_of
+from execution.services.intended import to_json
+from execution.services.listing import ListedLeg
+from execution.services.plan_hash import plan_hash
+from execution.services.preparation import (
+    BasketPreview,
+    Desk,
+    PlannedOrder,
+    plan_order,
+    prepare_entry,
+    prepare_exit,
+)
+from market.errors import OptionsError, Reason
+
+Listed = Callable[[int, int], ListedLeg]
+HealthNow = Callable[[], Health]
+
+
+class DeskOfRun:
+    """execution.ledger.Desk for the runs of one desk; it remembers what each order was priced on, for the last gate."""
+
+    def __init__(self, desk: Desk, listed: Listed, health: HealthNow) -> None:
+        self._desk, self._listed, self._health = desk, listed, health
+        self._priced: dict[tuple[int, int], tuple[PlannedOrder, tuple[Decimal, datetime] | None]] = {}
+
+    def check(self, basket: Basket) -> Reason | None:
+        """The first thing that stands against the whole basket as it would be sent now; every answer is kept."""
+        run = ExecutionRun.objects.select_related("strategy").get(pk=basket.run)
+        if basket.purpose is Purpose.ENTRY:
+            plan = prepare_entry(run.strategy, self._desk)
+        else:
+            plan = prepare_exit(run.strategy, self._desk, run.purpose)
+        plan = judged(plan, self._desk, health=self._health(), run=run)
+        return plan.denials[0] if plan.denials else _differs(run, plan)
+
+    def limit(self, basket: Basket, wanted: Price) -> Decimal:
+        """The limit of one slice on the newest touch."""
+        listed = self._listed(basket.run, wanted.piece.leg.number)
+        rules = EXIT_PRICES if wanted.leaving else ENTRY_PRICES
+        planned = plan_order(listed, wanted.piece, self._desk, attempt=wanted.step, rules=rules)
+        self._priced[basket.run, wanted.piece.leg.number] = planned, self._spot(listed)
+        return planned.limit
+
+    def last_gate(self, basket: Basket, attempt: Attempt) -> Reason | None:
+        """The cheap checks again, inside the transaction that commits SENDING; asks nobody over the network."""
+        priced = self._priced.pop((basket.run, attempt.leg), None)
+        if priced is None or priced[0].piece.quantity != attempt.quantity:
+            return Reason("NOT_PRICED", f"Order {attempt.correlation_id} was not priced by this process.")
+        planned, spot = priced
+        return recheck(planned, self._desk, basket=basket, attempt=attempt, spot=spot)
+
+    def _spot(self, listed: ListedLeg) -> tuple[Decimal, datetime] | None:
+        try:
+            return spot_of(listed.leg.contract.underlying, self._desk)
+        except OptionsError:
+            return None
+
+
+def _differs(run: ExecutionRun, plan: BasketPreview) -> Reason | None:
+    """What is sent is what was resolved at the claim, and what a person was shown if they named it."""
+    if to_json(plan.legs) != run.intended:
+        return Reason("LISTING_CHANGED", "The master names other instruments than when the strategy was claimed.")
+    if run.plan_hash and run.plan_hash != plan_hash(plan):
+        return Reason(
+            "PLAN_CHANGED",
+            f"The plan is now {plan_hash(plan)[:12]}, the one that was shown was {run.plan_hash[:12]}.",
+            "Preview again and compare.",
+        )
+    return None

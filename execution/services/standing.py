@@ -1,0 +1,185 @@
+"""The kill switch of an account: latched in PostgreSQL, needs neither web nor Redis, and fails towards stopping.
+
+An account without a row was never stopped and is ACTIVE; rows are never deleted (a trigger sees to that), so a missing
+one cannot be a lost halt. A file `HALT` in the state directory makes every account of this machine stricter, never
+freer: empty it means HALTED, holding the word REDUCE_ONLY it means that.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+from django.db.models.functions import Now
+
+from allocation.models import Account
+from execution.errors import ExecutionDenied
+from execution.models import ReconcileReport, RunPurpose, TradingState
+from execution.models import Standing as State
+from execution.services.alerts import require_none_critical
+from market.errors import Reason
+
+logger = logging.getLogger(__name__)
+
+COOL_OFF = timedelta(seconds=60)
+SENTINEL = "HALT"
+FLATTEN = "FLATTEN"  # the reason code of a halt under which everything open is taken back
+SYSTEM = "system"  # actors that are no persons: "system" and "system:..."
+_STRICTNESS = list(State.values)
+# What each purpose asks for at least; cancels ask nobody.
+_ALLOWED = {
+    RunPurpose.ENTRY: (State.ACTIVE,),
+    RunPurpose.EXIT: (State.ACTIVE, State.REDUCE_ONLY),
+    RunPurpose.FLATTEN: (State.ACTIVE, State.REDUCE_ONLY, State.HALTED),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What an account may do now, and why."""
+
+    state: State
+    reason: Reason | None = None
+    actor: str = ""
+    changed_at: datetime | None = None
+    automatic: bool = False
+
+    def lets(self, purpose: RunPurpose | str) -> bool:
+        """Whether orders of a run with this purpose may be sent; a halt that flattens lets everything out."""
+        asked = RunPurpose(purpose)
+        flattens = self.reason is not None and self.reason.code == FLATTEN and asked is RunPurpose.EXIT
+        return flattens or self.state in _ALLOWED[asked]
+
+
+def standing(account_id: int, *, hold: bool = False) -> Standing:
+    """Read what an account may do; unreadable means HALTED. The file can only make it stricter (one query).
+
+    `hold` share-locks the row until the caller's transaction ends: a halt then waits for that clearance, and every
+    later one sees the halt.
+    """
+    return max(_stored(account_id, hold=hold), _of_file(), key=lambda found: _STRICTNESS.index(found.state))
+
+
+def require_lets(account_id: int, purpose: RunPurpose | str) -> None:
+    """Inside the transaction that clears an order: raise ExecutionDenied HALTED or REDUCE_ONLY unless allowed."""
+    found = standing(account_id, hold=True)
+    if not found.lets(purpose):
+        why = f" {found.reason.code}: {found.reason.sentence}" if found.reason else ""
+        sentence = f"Account {account_id} is {found.state}: no {RunPurpose(purpose).value} is sent.{why}"
+        raise ExecutionDenied(Reason(found.state.value, sentence, "See manage.py kill_switch status."))
+
+
+def halt(account: Account, *, reason: Reason, actor: str) -> Standing:
+    """Stop everything but cancels and a flatten."""
+    return _tighten(account, State.HALTED, reason, actor)
+
+
+def reduce_only(account: Account, *, reason: Reason, actor: str) -> Standing:
+    """Stop entries, at least: an account that is halted stays so."""
+    return _tighten(account, State.REDUCE_ONLY, reason, actor)
+
+
+def release(account: Account, *, reason: Reason, actor: str) -> Standing:
+    """Let an account trade again; raise ExecutionDenied unless a person asks, after a pause, with books that agree."""
+    _require_person(actor)
+    with transaction.atomic():
+        row = _locked(account)
+        if row.state == State.ACTIVE:
+            return standing(account.pk)
+        _require_cool(row)
+        _require_clean(row)
+        require_none_critical(account.pk)
+        _write(row, State.ACTIVE, reason, actor)
+    return standing(account.pk)
+
+
+def _tighten(account: Account, state: State, reason: Reason, actor: str) -> Standing:
+    """Move to a stricter state; a repeated trip keeps the first reason but starts the pause anew."""
+    with transaction.atomic():
+        row = _locked(account)
+        if _STRICTNESS.index(row.state) >= _STRICTNESS.index(state) and reason.code != FLATTEN:
+            TradingState.objects.filter(pk=row.pk).update(changed_at=Now())
+        else:
+            _write(row, state, reason, actor)
+    return standing(account.pk)
+
+
+def _locked(account: Account) -> TradingState:
+    TradingState.objects.get_or_create(account=account)
+    return TradingState.objects.select_for_update().get(account=account)
+
+
+def _write(row: TradingState, state: State, reason: Reason, actor: str) -> None:
+    text = f"{reason.sentence} {reason.remedy}".strip()
+    TradingState.objects.filter(pk=row.pk).update(
+        state=state, reason_code=reason.code[:40], reason_text=text, actor=actor[:80], changed_at=Now(),
+        automatic=not _is_person(actor),
+    )  # fmt: skip
+    logger.warning("account %s %s -> %s by %s: %s", row.account_id, row.state, state, actor, reason)
+
+
+def _stored(account_id: int, *, hold: bool) -> Standing:
+    rows = TradingState.objects.filter(account_id=account_id)
+    try:
+        row = _share_locked(account_id) if hold else rows.first()
+    except DatabaseError as error:
+        logger.exception("the trading state of account %s cannot be read", account_id)
+        return _unreadable(f"The trading state of account {account_id} cannot be read: {type(error).__name__}.")
+    if row is None:
+        return Standing(State.ACTIVE)
+    reason = Reason(row.reason_code, row.reason_text) if row.reason_code else None
+    return Standing(State(row.state), reason, row.actor, row.changed_at, row.automatic)
+
+
+def _share_locked(account_id: int) -> TradingState | None:
+    """Readers of one row do not wait for each other, a change waits for them all."""
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("a standing is held only inside a transaction")
+    sql = "SELECT * FROM trading_states WHERE account_id = %s FOR SHARE"
+    return next(iter(TradingState.objects.raw(sql, [account_id])), None)
+
+
+def _of_file() -> Standing:
+    path = Path(settings.STATE_DIR) / SENTINEL
+    try:
+        word = path.read_text(encoding="utf-8", errors="replace").strip()
+    except FileNotFoundError:
+        return Standing(State.HALTED, _sentinel(path)) if path.is_symlink() else Standing(State.ACTIVE)
+    except OSError as error:
+        return _unreadable(f"{path} cannot be read: {type(error).__name__}.")
+    return Standing(State.REDUCE_ONLY if word == State.REDUCE_ONLY else State.HALTED, _sentinel(path))
+
+
+def _sentinel(path: Path) -> Reason:
+    return Reason("SENTINEL_FILE", f"The file {path} exists.", "Remove it when trading may go on.")
+
+
+def _unreadable(sentence: str) -> Standing:
+    return Standing(State.HALTED, Reason("STANDING_UNREADABLE", sentence, "Nothing is sent until it can be read."))
+
+
+def _is_person(actor: str) -> bool:
+    return bool(actor.strip()) and actor.split(":", maxsplit=1)[0] != SYSTEM
+
+
+def _require_person(actor: str) -> None:
+    if not _is_person(actor):
+        sentence = "Only a named person may let an account trade again."
+        raise ExecutionDenied(Reason("NO_PERSON", sentence, "Run: manage.py kill_switch release."))
+
+
+def _require_cool(row: TradingState) -> None:
+    """By the database's clock, which wrote the moment."""
+    if TradingState.objects.filter(pk=row.pk, changed_at__gt=Now() - COOL_OFF).exists():
+        sentence = f"Account {row.account} was stopped less than {COOL_OFF.seconds} s ago."
+        raise ExecutionDenied(Reason("COOLING_OFF", sentence, "Look at what happened, then try again."))
+
+
+def _require_clean(row: TradingState) -> None:
+    report = ReconcileReport.objects.filter(account_id=row.account_id, at__gt=row.changed_at).first()
+    if report is None or not report.clean:
+        found = "disagreed with the broker" if report else "has not been compared with the broker since the stop"
+        sentence = f"The ledger of account {row.account} {found}."
+        raise ExecutionDenied(Reason("NOT_RECONCILED", sentence, "Let the trader reconcile, settle what it found."))
