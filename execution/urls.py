@@ -9,4 +9,5 @@ app_name = "execution"
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="execution:status"), name="home"),
     path("execution/", views.status_page, name="status"),
+    path("execution/preview/<int:strategy_id>/", views.preview_page, name="preview"),
 ]

@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -264,7 +265,7 @@ class OptionStrategyAdmin(LedgerAdmin):
     search_help_text = "Symbol, strategy name or id"
     ordering = ("-trade_date", "-total_score", "id")
     actions: ClassVar[list[str]] = ["mark_selected", "mark_10", "mark_5", "mark_1", "unmark_selected"]
-    actions_detail: ClassVar[list[str]] = ["mark_this"]
+    actions_detail: ClassVar[list[str]] = ["mark_this", "preview_this"]
     inlines = (LegInline, ParametersInline, ExitLevelsInline, HistoryInline)
     readonly_fields = ("score", "pop", "max_profit", "max_loss_shown", "net_premium_shown", "status", "parts")
     fieldsets = (
@@ -404,6 +405,11 @@ class OptionStrategyAdmin(LedgerAdmin):
     def mark_this(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """The same page for the strategy one is looking at."""
         return self._to_mark_page(request, [object_id])
+
+    @action(description="Preview the orders")
+    def preview_this(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Exactly what would be sent now; the page belongs to execution, known here by its address only."""
+        return redirect("execution:preview", strategy_id=object_id)
 
     def mark_page(self, request: HttpRequest) -> HttpResponse:
         """Show what is selected and ask for priority and notes; POST marks or unmarks."""

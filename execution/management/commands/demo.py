@@ -13,7 +13,7 @@ from execution.management.commands.run_day import day_data, day_tables, day_went
 from execution.models import ExecutionRun, Trade
 from execution.services.day import equal_weights, follow_up, look_again, run_day
 from execution.services.desk import open_desk
-from execution.services.driving import RunResult
+from execution.services.outcomes import RunResult
 from market.console import FAILED, ConsoleCommand, now_or, rupees, table
 from market.errors import Reason
 from market.services.capture import record_underlyings
@@ -36,7 +36,7 @@ class Command(ConsoleCommand):
         """Run the day, follow the positions to their exits, and say how to open the console."""
         started = time.monotonic()
         _refuse_real_money()
-        desk = open_desk(now_or(options["as_of"]))
+        desk = open_desk(options["as_of"])
         record_underlyings(desk.market.underlyings())
         equal_weights()
         report = run_day(desk, risk="moderate", min_score=0.5, bar=self.progress)

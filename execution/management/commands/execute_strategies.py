@@ -2,16 +2,17 @@
 
 from typing import Any, ClassVar
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 from rich.table import Table
 
 from execution.errors import ExecutionDenied
 from execution.price_text import price_text
 from execution.services.desk import open_desk
-from execution.services.driving import RunResult
-from execution.services.preparation import BasketPreview, Desk
+from execution.services.outcomes import RunResult
+from execution.services.preparation import Desk
+from execution.services.preview import Preview, Step
 from execution.services.runs import execute_queue, left_out, preview_queue, require_open, require_queued
-from market.console import DONE, FAILED, ConsoleCommand, ist, now_or, row_count, rupees, table
+from market.console import DONE, FAILED, ConsoleCommand, ist, row_count, rupees, table
 
 MOST_IDS = 20  # named of those that are left out; the count is whole
 
@@ -27,17 +28,22 @@ class Command(ConsoleCommand):
         parser.add_argument("--execute", action="store_true", help="send orders; without it only a preview is shown")
         parser.add_argument("--strategy", type=int, metavar="ID", help="only this strategy, which must be queued")
         parser.add_argument("--limit", type=row_count, metavar="N", help="at most N strategies")
+        parser.add_argument(
+            "--expect", metavar="HASH", default="", help="with --strategy: refuse unless the plan is still this one"
+        )
         parser.add_argument("--account", metavar="NAME", help="by default the first active one")
 
     def run(self, **options: Any) -> int | None:
         """Open the desk, then preview or execute."""
-        desk = open_desk(now_or(options["as_of"]), account_name=options["account"])
+        if options["expect"] and options["strategy"] is None:
+            raise CommandError("--expect names the plan of one strategy: add --strategy ID.")
+        desk = open_desk(options["as_of"], account_name=options["account"])
         if options["execute"]:
             require_open(desk.as_of)
         if options["strategy"] is not None:
             require_queued(options["strategy"], desk.as_of, desk.account)
         chosen = {"strategy_id": options["strategy"], "limit": options["limit"]}
-        return self._execute(desk, chosen) if options["execute"] else self._preview(desk, chosen)
+        return self._execute(desk, chosen, options["expect"]) if options["execute"] else self._preview(desk, chosen)
 
     def _preview(self, desk: Desk, chosen: dict[str, Any]) -> int:
         previews = preview_queue(desk=desk, **chosen)
@@ -50,16 +56,9 @@ class Command(ConsoleCommand):
         )
         return DONE
 
-    def _execute(self, desk: Desk, chosen: dict[str, Any]) -> int:
+    def _execute(self, desk: Desk, chosen: dict[str, Any], expected: str) -> int:
         with self.progress("executing") as advance:
-            results = execute_queue(
-                as_of=desk.as_of,
-                broker=desk.broker,
-                market=desk.market,
-                account=desk.account,
-                progress=advance,
-                **chosen,
-            )
+            results = execute_queue(desk, progress=advance, expected_hash=expected, **chosen)
         done = sum(result.succeeded for result in results)
         later = left_out(desk.as_of)
         self.emit(
@@ -99,55 +98,71 @@ def results_table(results: list[RunResult]) -> Table:
     return table("Executed", columns, rows, right=("id", "fills", "net"))
 
 
-def _preview_parts(preview: BasketPreview) -> list[Table | str]:
-    strategy = preview.strategy
+def _preview_parts(preview: Preview) -> list[Table | str]:
+    plan, strategy = preview.plan, preview.plan.strategy
     title = f"#{strategy.pk} {strategy.stock_name} {strategy.strategy_name}, priority {strategy.execution_priority}"
-    rows = [
-        (
-            step,
-            order.piece.side,
-            order.piece.quantity,
-            order.listed.symbol,
-            f"{price_text(order.touch.bid)} / {price_text(order.touch.ask)}",
-            price_text(order.limit),
-            rupees(order.charges, places=2),
-        )
-        for step, order in enumerate(preview.orders, start=1)
-    ]
-    columns = ("step", "side", "quantity", "contract", "bid / ask", "limit", "charges")
+    rows = [_step_cells(step) for step in preview.steps]
+    columns = ("step", "leg", "slice", "side", "quantity", "contract", "bid / ask", "limit", "charges", "margin")
     money = (
-        f"net {rupees(preview.net_premium, places=2)} at the touch, charges {rupees(preview.charges, places=2)}, "
-        f"cash needed {rupees(preview.cash_needed, places=2)}"
+        f"net {rupees(plan.net_premium, places=2)} at the touch, charges {rupees(plan.charges, places=2)}, "
+        f"cash needed {rupees(plan.cash_needed, places=2)}"
     )
-    denials = [f"DENIED {reason}" for reason in preview.denials]
-    return [table(title, columns, rows, right=("step", "quantity", "limit", "charges")), money, *denials]
+    problem = [] if preview.margin_problem is None else [f"margin unknown: {preview.margin_problem}"]
+    named = (
+        f"hash {preview.hash}\nsend exactly this: execute_strategies --execute --strategy {strategy.pk} --expect HASH"
+    )
+    denials = [f"DENIED {reason}" for reason in plan.denials]
+    right = ("step", "leg", "slice", "quantity", "limit", "charges", "margin")
+    return [table(title, columns, rows, right=right), money, *problem, named, *denials]
 
 
-def _preview_json(preview: BasketPreview) -> dict[str, Any]:
+def _step_cells(step: Step) -> tuple[object, ...]:
+    order = step.order
+    return (
+        step.number,
+        order.piece.leg.number,
+        order.piece.number,
+        order.piece.side,
+        order.piece.quantity,
+        order.listed.symbol,
+        f"{price_text(order.touch.bid)} / {price_text(order.touch.ask)}",
+        price_text(order.limit),
+        rupees(order.charges, places=2),
+        None if step.margin is None else rupees(step.margin),
+    )
+
+
+def _preview_json(preview: Preview) -> dict[str, Any]:
+    plan, strategy = preview.plan, preview.plan.strategy
     return {
-        "id": preview.strategy.pk,
-        "stock_name": preview.strategy.stock_name,
-        "strategy_name": preview.strategy.strategy_name,
-        "priority": preview.strategy.execution_priority,
-        "orders": [
-            {
-                "leg": order.piece.leg.number,
-                "slice": order.piece.number,
-                "side": str(order.piece.side),
-                "quantity": order.piece.quantity,
-                "security_id": order.listed.security_id,
-                "symbol": order.listed.symbol,
-                "bid": order.touch.bid,
-                "ask": order.touch.ask,
-                "limit": order.limit,
-                "charges": order.charges,
-            }
-            for order in preview.orders
-        ],
-        "net_premium": preview.net_premium,
-        "charges": preview.charges,
-        "cash_needed": preview.cash_needed,
-        "denials": [{"code": reason.code, "sentence": reason.sentence} for reason in preview.denials],
+        "id": strategy.pk,
+        "stock_name": strategy.stock_name,
+        "strategy_name": strategy.strategy_name,
+        "priority": strategy.execution_priority,
+        "orders": [_step_json(step) for step in preview.steps],
+        "net_premium": plan.net_premium,
+        "charges": plan.charges,
+        "cash_needed": plan.cash_needed,
+        "hash": preview.hash,
+        "margin_problem": None if preview.margin_problem is None else preview.margin_problem.code,
+        "denials": [{"code": reason.code, "sentence": reason.sentence} for reason in plan.denials],
+    }
+
+
+def _step_json(step: Step) -> dict[str, Any]:
+    order = step.order
+    return {
+        "leg": order.piece.leg.number,
+        "slice": order.piece.number,
+        "side": str(order.piece.side),
+        "quantity": order.piece.quantity,
+        "security_id": order.listed.security_id,
+        "symbol": order.listed.symbol,
+        "bid": order.touch.bid,
+        "ask": order.touch.ask,
+        "limit": order.limit,
+        "charges": order.charges,
+        "margin": step.margin,
     }
 
 

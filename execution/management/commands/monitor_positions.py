@@ -7,7 +7,7 @@ from django.core.management.base import CommandParser
 from execution.errors import ExecutionDenied
 from execution.services.desk import open_desk
 from execution.services.positions import Watched, monitor_positions
-from market.console import DONE, FAILED, ConsoleCommand, now_or, rupees, table
+from market.console import DONE, FAILED, ConsoleCommand, rupees, table
 
 
 class Command(ConsoleCommand):
@@ -22,11 +22,9 @@ class Command(ConsoleCommand):
 
     def run(self, **options: Any) -> int | None:
         """Open the desk, look, act."""
-        desk = open_desk(now_or(options["as_of"]), account_name=options["account"])
+        desk = open_desk(options["as_of"], account_name=options["account"])
         with self.progress("monitoring") as advance:
-            report = monitor_positions(
-                as_of=desk.as_of, broker=desk.broker, market=desk.market, account=desk.account, progress=advance
-            )
+            report = monitor_positions(desk, progress=advance)
         stuck = sum(one.exit_run is not None and not one.exit_run.succeeded for one in report.watched)
         columns = ("id", "strategy", "profit", "days", "exit", "outcome")
         self.emit(

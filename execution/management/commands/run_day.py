@@ -11,8 +11,8 @@ from execution.errors import ExecutionDenied
 from execution.lifecycle import RunState
 from execution.services.day import DayReport, run_day
 from execution.services.desk import open_desk
-from execution.services.driving import RunResult
-from market.console import FAILED, ConsoleCommand, ist, now_or, rupees, share, table
+from execution.services.outcomes import RunResult
+from market.console import FAILED, ConsoleCommand, ist, rupees, share, table
 from strategies.services.generation import RISKS
 
 UNSETTLED = {RunState.ATTENTION, RunState.UNWINDING, RunState.SETTLING}
@@ -33,7 +33,7 @@ class Command(ConsoleCommand):
     def run(self, **options: Any) -> int | None:
         """Run every step with progress, then show what came of each."""
         started = time.monotonic()
-        desk = open_desk(now_or(options["as_of"]), account_name=options["account"])
+        desk = open_desk(options["as_of"], account_name=options["account"])
         report = run_day(desk, risk=options["risk"], min_score=options["min_score"], bar=self.progress)
         self.emit(day_data(report), *day_tables(report, time.monotonic() - started))
         return None if day_went_well(report) else FAILED

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from django.core.management.base import CommandParser
 
 from execution.errors import ExecutionDenied
-from execution.services.trader import leadership, trade_until
+from execution.services.trader import trade_until
 from market.console import ConsoleCommand
 
 
@@ -27,7 +27,5 @@ class Command(ConsoleCommand):
         stopped = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopped.set())
-        with leadership():
-            self.out.print("Trader is leading. Ctrl-C stops it.")
-            trade_until(stopped, account_name=options["account"], say=self.out.print)
+        trade_until(stopped, account_name=options["account"], say=self.out.print)
         self.out.print("Trader stopped.")
