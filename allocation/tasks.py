@@ -1,10 +1,10 @@
 """Celery's part in allocation."""
 
 from celery import shared_task
-from django.utils import timezone
 
 from allocation.models import Account
 from allocation.services import allocate_portfolio
+from market.moment import now
 from market.tasks import on_session_days
 
 
@@ -12,7 +12,7 @@ from market.tasks import on_session_days
 @on_session_days
 def allocate(account_id: int) -> None:
     """Propose today's portfolio for one account; the account decides whether that marks."""
-    allocate_portfolio(Account.objects.get(pk=account_id), as_of=timezone.now())
+    allocate_portfolio(Account.objects.get(pk=account_id), as_of=now())
 
 
 @shared_task

@@ -14,7 +14,6 @@ from typing import IO, Any, ClassVar, cast
 import orjson
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import ProgrammingError
-from django.utils import timezone
 from psycopg.errors import UndefinedColumn, UndefinedTable
 from rich.console import Console
 from rich.markup import escape
@@ -25,6 +24,7 @@ from rich.text import Text
 from market.actor import acting
 from market.calendar import IST
 from market.errors import OptionsError
+from market.moment import now
 
 DONE, FAILED, USAGE, REFUSED = 0, 1, 2, 3
 NOT_MIGRATED = "The database lacks tables or columns that this version needs. Run: python manage.py migrate"
@@ -172,7 +172,7 @@ def person() -> str:
 
 def now_or(as_of: datetime | None) -> datetime:
     """The moment asked for, else the clock: the one place where commands read it."""
-    return as_of or timezone.now()
+    return as_of or now()
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[str] = ()) -> Table:

@@ -6,10 +6,10 @@ from functools import wraps
 from typing import Any
 
 from celery import shared_task
-from django.utils import timezone
 
 from market.calendar import IST, session_on
 from market.errors import OptionsError
+from market.moment import now
 from market.services import capture
 from market.services.instruments import import_scrip_master
 from market.services.master_origin import todays_master
@@ -23,7 +23,7 @@ def on_session_days(work: Callable[..., Any]) -> Callable[..., None]:
 
     @wraps(work)
     def asked(*args: Any, **kwargs: Any) -> None:
-        if session_on(timezone.now().astimezone(IST).date()) is None:
+        if session_on(now().astimezone(IST).date()) is None:
             logger.info("%s: no session today", work.__name__)
             return
         try:
@@ -38,7 +38,7 @@ def on_session_days(work: Callable[..., Any]) -> Callable[..., None]:
 @on_session_days
 def import_master() -> None:
     """Take the day's instrument master: Dhan's, or the simulated market's."""
-    origin = todays_master(as_of=timezone.now())
+    origin = todays_master(as_of=now())
     import_scrip_master(origin.stream, source=origin.source, file_name=origin.file_name)
 
 
@@ -48,7 +48,7 @@ def capture_chains(symbols: list[str] | None = None) -> None:
     """Store the chains of these underlyings, by default of all the market source knows."""
     source = build_source()
     chosen = symbols or [fact.symbol for fact in source.underlyings()]
-    outcome = capture.capture_chains(source, chosen, as_of=timezone.now())
+    outcome = capture.capture_chains(source, chosen, as_of=now())
     refused = {symbol: reason.code for symbol, reason in outcome.items() if reason}
     logger.info("captured %d of %d chains", len(outcome) - len(refused), len(outcome))
     if refused:

@@ -44,22 +44,53 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 BROKER = env.str("BROKER", default="paper")
 TRADING_MODE = env.str("TRADING_MODE", default="paper")
 MARKET_SOURCE = env.str("MARKET_SOURCE", default="recorded")
+# The account of the trading mode to trade on; empty means the first active one.
+ACCOUNT = env.str("ACCOUNT", default="")
+# Practise at another time of day: every process lives so many seconds later (or earlier).
+CLOCK_SHIFT_SECONDS = env.int("CLOCK_SHIFT_SECONDS", default=0)
+if CLOCK_SHIFT_SECONDS and TRADING_MODE == "live":
+    raise ImproperlyConfigured("CLOCK_SHIFT_SECONDS is for practice: TRADING_MODE=live keeps the real time.")
 SIMULATION_SEED = env.int("SIMULATION_SEED", default=1)
 PAPER_CAPITAL = env.int("PAPER_CAPITAL", default=10_000_000)
 DHAN_CLIENT_ID = env.str("DHAN_CLIENT_ID", default="")
 DHAN_ACCESS_TOKEN = env.str("DHAN_ACCESS_TOKEN", default="")
 DHAN_PIN = env.str("DHAN_PIN", default="")
 DHAN_TOTP_SECRET = env.str("DHAN_TOTP_SECRET", default="")
+# Fernet keys for tokens in the database: the first encrypts, all decrypt.
+ENCRYPTION_KEYS = env.list("ENCRYPTION_KEYS", default=[])
 DHAN_BASE_URL = env.str("DHAN_BASE_URL", default="https://api.dhan.co/v2")
 DHAN_AUTH_URL = env.str("DHAN_AUTH_URL", default="https://auth.dhan.co")
 DHAN_MASTER_URL = env.str("DHAN_MASTER_URL", default="https://images.dhan.co/api-data/api-scrip-master.csv")
 DHAN_MARKET_FEED_URL = env.str("DHAN_MARKET_FEED_URL", default="wss://api-feed.dhan.co")
 DHAN_ORDER_UPDATE_URL = env.str("DHAN_ORDER_UPDATE_URL", default="wss://api-order-update.dhan.co")
+_DHAN_OWN = {
+    "https://api.dhan.co/v2",
+    "https://auth.dhan.co",
+    "https://images.dhan.co/api-data/api-scrip-master.csv",
+    "wss://api-feed.dhan.co",
+    "wss://api-order-update.dhan.co",
+}
+_DHAN_URLS = {DHAN_BASE_URL, DHAN_AUTH_URL, DHAN_MASTER_URL, DHAN_MARKET_FEED_URL, DHAN_ORDER_UPDATE_URL}
+if TRADING_MODE == "live" and not _DHAN_URLS <= _DHAN_OWN:
+    raise ImproperlyConfigured("TRADING_MODE=live allows nothing but Dhan's own addresses in DHAN_..._URL.")
+# Stands in every run, so that a basket tells which code sent it.
+CODE_VERSION: str = env.str("CODE_VERSION", default="unversioned")
+# Where the head of the audit chain is kept outside the database; better on another disk.
+AUDIT_HEAD_FILE = Path(env.str("AUDIT_HEAD_FILE", default="") or STATE_DIR / "audit" / "heads")
 LOG_DIR = Path(env.str("LOG_DIR", default=str(BASE_DIR / "logs")))
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 
 # Adapters by dotted path: callers ask for the port, never for a class.
-BROKERS = {"paper": "execution.services.paper_ledger.build_paper_broker"}
+BROKERS = {
+    "paper": "execution.services.paper_ledger.build_paper_broker",
+    "simulator": "execution.services.access.build_simulator_broker",
+    "dhan": "execution.services.access.build_dhan_broker",
+}
+# Who pushes order updates; the others are polled.
+ORDER_UPDATES = {
+    "simulator": "execution.services.access.build_order_updates",
+    "dhan": "execution.services.access.build_order_updates",
+}
 MARKET_SOURCES = {
     "simulated": "market.sources.simulated.SimulatedMarket",
     "recorded": "market.sources.recorded.RecordedMarket",

@@ -1,8 +1,8 @@
 """The morning, in order: what the clock rings that spans apps."""
 
 from celery import chain, shared_task
-from django.utils import timezone
 
+from market.moment import now
 from market.tasks import capture_chains, on_session_days
 from strategies.services.generation import start_run
 from strategies.tasks import ring
@@ -18,4 +18,4 @@ def capture_and_generate() -> None:
 @on_session_days
 def generate_day() -> None:
     """Write one work order per symbol with a chain of today, and ring for each."""
-    ring(start_run(as_of=timezone.now()))
+    ring(start_run(as_of=now()))

@@ -15,7 +15,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from market.calendar import IST
+from optionsv4.practice import practice_environment, practice_moment, start_exchange, with_environment
+
 STOP_SECONDS = 8.0
+EXCHANGE_PORT = 8600
 
 
 class Command(BaseCommand):
@@ -28,11 +32,31 @@ class Command(BaseCommand):
 
     def handle(self, *, host: str, port: int, **options: Any) -> None:
         self.stdout.write(f"Open http://{host}:{port}/ ; stop with Ctrl-C.")
-        ended = run_together(process_commands(host, port), directory=Path(settings.BASE_DIR))
+        with self._practice() as environment:
+            commands = {name: with_environment(cmd, environment) for name, cmd in process_commands(host, port).items()}
+            ended = run_together(commands, directory=Path(settings.BASE_DIR))
         if ended:
             name, code = ended
             raise CommandError(f"{name} ended with exit code {code}; the others were stopped.")
         self.stdout.write("Stopped. The embedded servers still run: `manage.py embedded stop` ends them.")
+
+    @contextmanager
+    def _practice(self) -> Iterator[dict[str, str]]:
+        """With BROKER=simulator and no exchange named: start one, and point all processes at it."""
+        if settings.BROKER != "simulator" or not settings.DHAN_BASE_URL.startswith("https://"):
+            yield {}
+            return
+        moment = practice_moment()
+        environment = practice_environment(moment)
+        exchange, lines = start_exchange(environment, port=EXCHANGE_PORT)
+        self.stdout.write(
+            f"Practising on account '{environment['ACCOUNT']}' from {moment.astimezone(IST):%d %b %Y %H:%M} IST.\n"
+            f"Make things go wrong: POST {lines['DHAN_BASE_URL'].removesuffix('/v2')}/simulator/faults"
+        )
+        try:
+            yield environment | lines
+        finally:
+            _stop_all([exchange], STOP_SECONDS)
 
 
 def process_commands(host: str, port: int) -> dict[str, list[str]]:
@@ -79,7 +103,7 @@ def _first_to_end(children: Mapping[str, subprocess.Popen[bytes]], asked: thread
     return None
 
 
-def _stop_all(children: Collection[subprocess.Popen[bytes]], seconds: float) -> None:
+def _stop_all(children: Collection[subprocess.Popen[Any]], seconds: float) -> None:
     """Ask every leader to end, then end what is left of its group: a Celery pool must not get the first signal."""
     for child in children:
         child.terminate()
