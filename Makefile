@@ -20,10 +20,10 @@ endif
 # The moment the demonstration starts at: fixed, so that it is the same on every machine and every day.
 DEMO_AS_OF := 2026-10-28T10:00
 
-.PHONY: help demo test serve check bench lock clean stop
+.PHONY: help demo test serve check bench simulate simulate-mutants crash-points drills lock clean stop
 
 help: ## show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
@@ -71,6 +71,21 @@ check: $(VENV)/.dev ## format, lint, types, import contracts, migrations, deploy
 
 bench: $(VENV)/.dev ## the figures this product promises, as ratios in one run
 	@$(BIN)/python -m bench
+
+SCHEDULES ?= 1000
+DESIGN ?= ours
+
+simulate: $(VENV)/.dev ## seeded fault schedules of the order path; SCHEDULES=10000, DESIGN=naive for the documents' executor
+	@$(BIN)/python -m tests.simulation --schedules $(SCHEDULES) --design $(DESIGN) --processes 2
+
+simulate-mutants: $(VENV)/.dev ## planted bugs that the fault schedules must catch
+	@$(BIN)/python -m tests.simulation --mutants --processes 2
+
+crash-points: $(VENV)/.dev ## kill -9 at every named point of entry, exit and unwind, then recover
+	@$(BIN)/python -m tests.crash
+
+drills: $(VENV)/.dev ## Redis and PostgreSQL lost, leader stopped, six executors, tasks five times, a thousand marks
+	@$(BIN)/python -m tests.drills
 
 lock: $(VENV)/.dev ## compile the hashed lock files from requirements/*.in
 	$(BIN)/python -m uv pip compile --quiet --generate-hashes --python-version 3.11 requirements/base.in -o requirements/base.txt

@@ -6,6 +6,16 @@ from pathlib import Path
 import pytest
 from pytest_django.plugin import blocking_manager_key
 
+# Registered as hooks of this file: the run fails when anything reached for a host that is not this machine.
+from tests.live_host_guard import (
+    pytest_configure,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_testnodedown,
+)
+
+__all__ = ["pytest_configure", "pytest_sessionfinish", "pytest_terminal_summary", "pytest_testnodedown"]
+
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
 
@@ -26,13 +36,13 @@ def shared_data() -> Path:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
     """A test that commits empties every table at its end; what the migrations seeded is put back for the next one.
 
     Parallel workers run tests in any order, so an ordinary test may follow one that committed.
     """
     yield
-    if not _commits(item):
+    if nextitem is None or not _commits(item):  # after the last test the database is gone
         return
     from django.db import connection
 

@@ -1,0 +1,176 @@
+"""What every drill starts from: an exchange, a database with a queue, and traders that can be started and ended."""
+
+import multiprocessing
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import psycopg
+
+from execution.simulator.serving import RunningSimulator
+from tests.crash import market
+from tests.crash.ground import Ground
+from tests.crash.oracle import Verdict, judge
+from tests.crash.points import Purpose
+from tests.crash.rig import exchange
+from tests.crash.trader import Job
+from tests.drills.trader import main
+
+
+@dataclass(slots=True)
+class Result:
+    """What a drill counted, and what was wrong."""
+
+    name: str
+    counts: dict[str, object] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+
+    def expect(self, what: str, found: object, wanted: object) -> None:
+        """Keep a count and complain when it is another."""
+        self.counts[what] = found
+        if found != wanted:
+            self.wrong.append(f"{what}: {found}, wanted {wanted}")
+
+    def at_most(self, what: str, found: float, limit: float) -> None:
+        """Keep a figure and complain when it is over its limit."""
+        self.counts[what] = round(found, 2)
+        if found > limit:
+            self.wrong.append(f"{what}: {found:.2f}, at most {limit}")
+
+    def __str__(self) -> str:
+        said = ", ".join(f"{what} {number}" for what, number in self.counts.items())
+        return f"{'ok ' if not self.wrong else 'BAD'}  {self.name}: {said}" + "".join(f"\n     {w}" for w in self.wrong)
+
+
+class Process:
+    """A trader that runs until it is killed."""
+
+    def __init__(self, job: Job) -> None:
+        context: Any = multiprocessing.get_context("forkserver")
+        self._line, theirs = context.Pipe()
+        self._process = context.Process(target=main, args=(job, theirs), daemon=True)
+        self._process.start()
+        theirs.close()
+        self.heard: list[tuple[str, int, float]] = []
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return int(self._process.pid)
+
+    @property
+    def lives(self) -> bool:
+        """Whether it was not killed yet."""
+        return bool(self._process.is_alive())
+
+    def said(self, word: str) -> list[float]:
+        """The moments at which it said this."""
+        try:
+            while self._line.poll():
+                self.heard.append(self._line.recv())
+        except (EOFError, OSError):
+            pass
+        return [at for one, _, at in self.heard if one == word]
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it one."""
+        os.kill(self.pid, number)
+
+    def end(self) -> None:
+        """Kill it and wait."""
+        if self.lives:
+            self._process.kill()
+        self._process.join()
+
+
+@dataclass(slots=True)
+class Scene:
+    """One exchange, one database, some traders."""
+
+    ground: Ground
+    name: str
+    simulator: RunningSimulator
+    processes: list[Process] = field(default_factory=list)
+
+    def job(self, **changes: object) -> Job:
+        """How a trader finds everything."""
+        venue = self.simulator.venue
+        plain = Job(
+            database=self.name, base_url=self.simulator.addresses.base, client_id=venue.client_id,
+            token=venue.access.token, clock=self.ground.directory / f"{self.name}.clock", purpose=Purpose.ENTRY,
+            strategy=0,
+        )  # fmt: skip
+        return replace(plain, **changes)  # type: ignore[arg-type]
+
+    def trader(self, **changes: object) -> Process:
+        """Start one."""
+        process = Process(self.job(**changes))
+        self.processes.append(process)
+        return process
+
+    def session(self) -> psycopg.Connection[tuple[object, ...]]:
+        """A database session of the drill's own."""
+        return self.ground.connect(self.name)
+
+    def queue(self, count: int, *, skip: int = 0) -> list[int]:
+        """Mark this many spreads by plain SQL, as people do."""
+        with self.session() as session:
+            rows = session.execute(
+                "UPDATE strategies SET marked_for_execution = true, execution_status = 'marked', execution_priority = 5"
+                " WHERE id IN (SELECT id FROM strategies WHERE structure = 'bull-put-spread'"
+                " AND execution_status = 'pending' ORDER BY id OFFSET %s LIMIT %s) RETURNING id",
+                [skip, count],
+            ).fetchall()
+        return [int(str(row[0])) for row in rows]
+
+    def count(self, what: str) -> int:
+        """One number out of the database."""
+        with self.session() as session:
+            row = session.execute(what).fetchone()  # type: ignore[arg-type]
+        return 0 if row is None else int(str(row[0]))
+
+    def executed(self) -> int:
+        """Strategies that are filled."""
+        return self.count("SELECT count(*) FROM strategies WHERE execution_status = 'executed'")
+
+    def await_so(self, done: Callable[[], bool], seconds: float) -> bool:
+        """Wait until something is so; False when it is not in time."""
+        ends = time.monotonic() + seconds
+        while not done():
+            if time.monotonic() > ends:
+                return False
+            time.sleep(0.05)
+        return True
+
+    def judged(self) -> Verdict:
+        """The exchange's books against ours."""
+        with self.session() as session:
+            return self.simulator.call(lambda: judge(self.simulator.exchange, session, market.SPREAD))
+
+    def require_once(self, result: Result, strategies: int) -> None:
+        """Every strategy was executed exactly once: so say our rows, and so says the exchange."""
+        verdict, orders = self.judged(), self.simulator.exchange.every_order()
+        result.expect("executed", self.executed(), strategies)
+        result.expect("runs", self.count("SELECT count(*) FROM execution_runs"), strategies)
+        filled = Counter(order.ticket.security_id for order in orders for _ in range(order.filled // market.LOT))
+        result.expect("lots at the exchange", sum(filled.values()), strategies * len(market.SPREAD))
+        result.expect("lost", len(verdict.lost), 0)
+        result.expect("duplicate", len(verdict.duplicate), 0)
+        result.wrong += [*verdict.lost[:3], *verdict.duplicate[:3]]
+
+
+@contextmanager
+def scene(ground: Ground, name: str) -> Iterator[Scene]:
+    """Set it up; end every trader and drop the database afterwards."""
+    with ground.copy(name), exchange(ground, name) as simulator:
+        made = Scene(ground, name, simulator)
+        try:
+            yield made
+        finally:
+            for process in made.processes:
+                process.end()
