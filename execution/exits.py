@@ -1,9 +1,13 @@
 """When to leave an open strategy: levels in rupees, days and delta against one mark. Pure."""
 
 from dataclasses import dataclass
+from datetime import date, datetime, time
 from decimal import Decimal
 
+from market.calendar import IST, previous_session
 from market.errors import Reason
+
+EXPIRY_EXIT = time(14, 45)  # IST; reliability.md E14
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +81,33 @@ def _delta(levels: ExitLevels, mark: PositionMark) -> Reason | None:
     if mark.net_delta is None or levels.delta_threshold is None or abs(mark.net_delta) < levels.delta_threshold:
         return None
     return Reason("DELTA_EXIT", f"The net delta of {mark.net_delta:.2f} reached {levels.delta_threshold:.2f}.")
+
+
+def expiry_exit(expiry: date, now: datetime, *, delivers: bool) -> ExitDecision | None:
+    """Leave before expiry whatever the levels say: nothing is carried unattended into settlement.
+
+    Parameters
+    ----------
+    expiry : date
+        The nearest of what is held.
+    now : datetime
+    delivers : bool
+        Whether the contract settles in shares: stock options do, and are left a session earlier.
+
+    Returns
+    -------
+    ExitDecision or None
+        From 14:45 IST on the expiry day, or on the session before it for what delivers.
+
+    Raises
+    ------
+    UnknownDay
+        When the calendar does not cover the days around the expiry.
+    """
+    last = previous_session(expiry).day if delivers else expiry
+    if now < datetime.combine(last, EXPIRY_EXIT, tzinfo=IST):
+        return None
+    settles = "in shares" if delivers else "in cash"
+    return ExitDecision(
+        Reason("EXPIRY_EXIT", f"It expires on {expiry:%d %b} and settles {settles}; nothing is carried.")
+    )

@@ -180,7 +180,12 @@ class Trade(models.Model):
             models.UniqueConstraint(fields=["order_id", "trade_number"], name="trades_once"),
             one_of("trades", "action", list(Side)),
             bounded("trades", "quantity", 1, 10_000_000),
-            bounded("trades", "price", Decimal("0.0001"), PRICE_MAX),
+            # An option that expires worthless is settled at nothing; nothing else trades at that.
+            models.CheckConstraint(
+                condition=models.Q(price__gte=Decimal("0.0001"), price__lte=PRICE_MAX)
+                | models.Q(price=0, order_status="SETTLED"),
+                name="trades_price_bounded",
+            ),
             bounded("trades", "charges", 0, MONEY_MAX),
         ]
         indexes = [models.Index(fields=["strategy", "timestamp"], name="trades_strategy_idx")]

@@ -11,7 +11,6 @@ from execution.brokers import build_broker
 from execution.clock import SteppedClock, SystemClock
 from execution.errors import ExecutionDenied
 from execution.models import LegOrder
-from execution.ports import Clock
 from execution.services.preparation import Desk
 from market.errors import Reason
 from market.sources import build_source
@@ -19,7 +18,7 @@ from market.sources import build_source
 
 def open_desk(as_of: datetime | None = None, *, account_name: str | None = None) -> Desk:
     """The desk of one active account of the trading mode, by default the first; now, or at a replayed moment."""
-    account = _account(account_name or settings.ACCOUNT or None)
+    account = account_named(account_name)
     market = build_source()
     clock = (
         SystemClock(settings.CLOCK_SHIFT_SECONDS)
@@ -27,12 +26,6 @@ def open_desk(as_of: datetime | None = None, *, account_name: str | None = None)
         else SteppedClock(_not_before_own_orders(account, as_of))
     )
     return Desk(build_broker(account=account, market=market, clock=clock), market, account, clock)
-
-
-def _clock(account: Account, as_of: datetime | None) -> Clock:
-    if as_of is None:
-        return SystemClock(settings.CLOCK_SHIFT_SECONDS)
-    return SteppedClock(_not_before_own_orders(account, as_of))
 
 
 def _not_before_own_orders(account: Account, as_of: datetime) -> datetime:
@@ -43,7 +36,9 @@ def _not_before_own_orders(account: Account, as_of: datetime) -> datetime:
     return max(as_of, ends["last"] or as_of)
 
 
-def _account(name: str | None) -> Account:
+def account_named(name: str | None) -> Account:
+    """The active account of that name in the trading mode; without one the configured one, or the first."""
+    name = name or settings.ACCOUNT or None
     rows = Account.objects.filter(active=True, mode=settings.TRADING_MODE).order_by("id")
     account = (rows if name is None else rows.filter(name=name)).first()
     if account is None:

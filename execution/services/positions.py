@@ -2,15 +2,19 @@
 
 import logging
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 
-from execution.exits import ExitDecision, ExitLevels, PositionMark, decide_exit
+from execution.exits import ExitDecision, ExitLevels, PositionMark, decide_exit, expiry_exit
 from execution.models import Position, StrategyMark
+from execution.services.breakers import trip_breakers
 from execution.services.deltas import net_delta
+from execution.services.expiry import delivers, tell_expired
 from execution.services.marks import profit_at_touch
 from execution.services.outcomes import RunResult
 from execution.services.preparation import Desk, contract_of
 from execution.services.runs import Progress, execute_exit, open_exit, require_open, resume_runs
+from execution.services.stop_rows import fired
 from execution.services.trading import Trading, trading
 from market.errors import OptionsError, Reason
 from strategies.models import OptionStrategy, StrategyExitLevels
@@ -51,6 +55,7 @@ def monitor_positions(desk: Desk, progress: Progress | None = None) -> MonitorRe
 
 def open_due_exits(desk: Desk) -> None:
     """Mark every open strategy and open the exits that are due; whoever drives the runs drives them."""
+    tell_expired(desk)
     for strategy in _open_strategies(desk):
         watched = _watch(strategy, desk)
         if watched.decision is not None:
@@ -59,6 +64,7 @@ def open_due_exits(desk: Desk) -> None:
 
 def _look_at_all(leader: Trading, progress: Progress | None) -> MonitorReport:
     leader.reconcile()
+    tell_expired(leader.desk)
     resumed = resume_runs(leader)
     waiting = list(_open_strategies(leader.desk))
     watched = []
@@ -69,6 +75,8 @@ def _look_at_all(leader: Trading, progress: Progress | None) -> MonitorReport:
         watched.append(found)
         if progress is not None:
             progress(done, len(waiting))
+    if any(trip.flatten for trip in trip_breakers(leader)):
+        leader.until_quiet()
     return MonitorReport(tuple(watched), tuple(resumed))
 
 
@@ -82,12 +90,14 @@ def _open_strategies(desk: Desk) -> StrategyQuerySet:
 def _watch(strategy: OptionStrategy, desk: Desk) -> Watched:
     profit, problem = _profit(strategy, desk)
     levels = _levels(strategy)
-    mark = PositionMark(profit, _days_to_expiry(strategy, desk), _delta(strategy, levels, desk))
-    decision = decide_exit(levels, mark)
+    expiry = _nearest_expiry(strategy, desk)
+    days = None if expiry is None else (expiry - desk.day).days
+    mark = PositionMark(profit, days, _delta(strategy, levels, desk))
+    decision = decide_exit(levels, mark) or _expiry_decision(strategy, expiry, desk)
     if profit is not None:
         _keep_mark(strategy, desk, profit, decision)
-    reason = None if decision is None else decision.reason
-    return Watched(strategy.pk, _title(strategy), profit, mark.days_to_expiry, reason, problem)
+    reason = fired(strategy, desk.account) if decision is None else decision.reason
+    return Watched(strategy.pk, _title(strategy), profit, days, reason, problem)
 
 
 def _title(strategy: OptionStrategy) -> str:
@@ -115,10 +125,21 @@ def _delta(strategy: OptionStrategy, levels: ExitLevels, desk: Desk) -> float | 
         return None
 
 
-def _days_to_expiry(strategy: OptionStrategy, desk: Desk) -> int | None:
-    held = Position.objects.filter(strategy=strategy, account=desk.account, expiry__isnull=False).exclude(quantity=0)
-    nearest = held.order_by("expiry").values_list("expiry", flat=True).first()
-    return None if nearest is None else (nearest - desk.day).days
+def _nearest_expiry(strategy: OptionStrategy, desk: Desk) -> date | None:
+    held = Position.objects.filter(strategy=strategy, account=desk.account, expiry__gte=desk.day).exclude(quantity=0)
+    nearest: date | None = held.order_by("expiry").values_list("expiry", flat=True).first()
+    return nearest
+
+
+def _expiry_decision(strategy: OptionStrategy, expiry: date | None, desk: Desk) -> ExitDecision | None:
+    """What is expired already waits for its settlement price, not for an exit."""
+    if expiry is None:
+        return None
+    try:
+        return expiry_exit(expiry, desk.as_of, delivers=delivers(strategy.stock_name))
+    except OptionsError as error:
+        logger.warning("when strategy %s must be left is not known: %s", strategy.pk, error.reason)
+        return None
 
 
 def _levels(strategy: OptionStrategy) -> ExitLevels:
