@@ -43,12 +43,15 @@ def _calls(basket: Basket, now: datetime, timing: Timing) -> Iterator[Command]:
             )
     began = basket.phase_at if basket.purpose is Purpose.ENTRY else basket.started_at
     if not basket.opens and not basket.has_ended and since(began, now) > timing.unwind_alarm:
+        held_short = any(units < 0 for units in worst_position(basket).values())
         yield CallPerson(
             Reason(
                 "STILL_HELD",
                 f"Run {basket.run} has not got out of everything after {since(began, now):.0f} s.",
                 "It goes on trying; close the legs at the broker if it cannot.",
-            )
+            ),
+            # Longs that find no buyer on the way out cost at most their premium: no reason to stop all entries.
+            critical=held_short or basket.purpose is not Purpose.EXIT,
         )
 
 

@@ -47,6 +47,21 @@ def raise_alert(
     return found
 
 
+def remind() -> list[int]:
+    """Say again what a person has not acknowledged, at most once in five minutes each, whoever asks how often."""
+    due = Alert.objects.filter(acknowledged_at=None, at__lte=Now() - REMIND_AFTER).exclude(level=AlertLevel.INFO)
+    due = due.filter(Q(reminded_at=None) | Q(reminded_at__lte=Now() - REMIND_AFTER))
+    said = []
+    for alert in due.select_related("account").order_by("pk"):
+        if due.filter(pk=alert.pk).update(reminded_at=Now()):
+            level = _LOG_LEVEL[AlertLevel(alert.level)]
+            logger.log(
+                level, "alert %s for %s still waits: %s: %s", alert.pk, alert.account, alert.code, alert.sentence
+            )
+            said.append(alert.pk)
+    return said
+
+
 def lately_acknowledged(account: Account, code: str, run: ExecutionRun | None) -> bool:
     """Whether a person has seen this very thing within the last minutes; it may last a while after that."""
     seen = Alert.objects.filter(account=account, code=code[:40], run=run, acknowledged_at__gt=Now() - REMIND_AFTER)
@@ -56,6 +71,12 @@ def lately_acknowledged(account: Account, code: str, run: ExecutionRun | None) -
 def is_raised(account: Account, code: str, run: ExecutionRun | None) -> bool:
     """Whether this very thing waits for a person already."""
     return Alert.objects.filter(account=account, code=code[:40], run=run, acknowledged_at=None).exists()
+
+
+def tell_once(account: Account, level: AlertLevel, reason: Reason) -> None:
+    """Raise an alert about an account unless it waits for a person already, or one has just seen it."""
+    if not (is_raised(account, reason.code, None) or lately_acknowledged(account, reason.code, None)):
+        raise_alert(account, level, reason.code, reason.sentence, reason.remedy)
 
 
 def acknowledge(alert_id: int, *, actor: str) -> Alert:

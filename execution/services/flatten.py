@@ -7,6 +7,8 @@ import getpass
 import logging
 from dataclasses import dataclass
 
+from django.db.models import Exists, OuterRef
+
 from allocation.models import Account
 from execution.errors import BrokerError, ExecutionDenied
 from execution.lifecycle import RunState
@@ -66,8 +68,10 @@ def order_flatten(desk: Desk, reason: Reason) -> tuple[list[int], list[Reason]]:
             settle(run.pk, outcome="unwind", reason=reason.sentence, actor=getpass.getuser())
         except OptionsError as error:
             problems.append(error.reason)
-    held = Position.objects.filter(account=desk.account).exclude(quantity=0).values("strategy_id")
-    for strategy in OptionStrategy.objects.open().filter(pk__in=held, execution_detail="").order_by("id"):
+    held = Position.objects.filter(account=desk.account).exclude(quantity=0)
+    open_ones = OptionStrategy.objects.open().filter(pk__in=held.values("strategy_id"), execution_detail="")
+    short = Exists(held.filter(strategy=OuterRef("pk"), quantity__lt=0))
+    for strategy in open_ones.order_by(short.desc(), "id"):  # what is short goes first: runs move in this order
         made = open_exit(strategy, why, desk, RunPurpose.FLATTEN)
         opened += [] if made is None else [made.pk]
     return opened, problems

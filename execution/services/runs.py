@@ -13,9 +13,11 @@ from execution.lifecycle import StrategyEvent
 from execution.models import ExecutionRun
 from execution.services.intended import to_json
 from execution.services.listing import ListedLeg, listed_legs
-from execution.services.outcomes import RunResult
+from execution.services.outcomes import RunResult, result_of
+from execution.services.pauses import require_no_pause
 from execution.services.preparation import Desk, exit_legs
 from execution.services.preview import Preview, preview_of
+from execution.services.stop_rows import stand_aside
 from execution.services.trading import Trading, trading
 from execution.services.transitions import move_strategy
 from market.calendar import closed_reason
@@ -45,10 +47,12 @@ def execute_queue(
     """Finish what is open, then execute the queue in order; a closed market refuses before anything is claimed."""
     require_open(desk.as_of)
     with trading(desk) as leader:
+        leader.reconcile_when_due()  # first: the gate opens nothing on books that were not compared
         results = resume_runs(leader)
         waiting = list(_queue(desk.as_of, strategy_id, desk.account).values_list("pk", flat=True)[:limit])
         for done, pk in enumerate(waiting, start=1):
             leader.require_agreement()
+            require_no_pause(desk)
             result = execute_strategy(pk, leader=leader, expected_hash=expected_hash)
             results += [] if result is None else [result]
             if progress is not None:
@@ -63,9 +67,15 @@ def execute_strategy(strategy_id: int, *, leader: Trading, expected_hash: str = 
 
 
 def execute_exit(strategy: OptionStrategy, reason: Reason, *, leader: Trading) -> RunResult | None:
-    """Close an executed strategy by an ordinary basket in reverse; None when it is being closed already."""
-    run = open_exit(strategy, reason, leader.desk)
-    return None if run is None else leader.drive([run.pk])[0]
+    """Close an executed strategy by an ordinary basket in reverse; None when it is being closed already.
+
+    Stops at the broker go first; the exit that the leader opens after that counts as this one.
+    """
+    before = ExecutionRun.objects.filter(strategy=strategy).order_by("-pk").values_list("pk", flat=True).first() or 0
+    open_exit(strategy, reason, leader.desk)
+    leader.until_quiet()
+    made = ExecutionRun.objects.filter(strategy=strategy, pk__gt=before).order_by("-pk").first()
+    return None if made is None else result_of(made.pk)
 
 
 def resume_runs(leader: Trading) -> list[RunResult]:
@@ -118,10 +128,16 @@ def open_entry(strategy_id: int, desk: Desk, *, expected_hash: str = "") -> Exec
 def open_exit(
     strategy: OptionStrategy, reason: Reason, desk: Desk, purpose: str = ExecutionRun.Purpose.EXIT
 ) -> ExecutionRun | None:
-    """Move an executed strategy to closing and open the basket that closes what it holds, and only that."""
+    """Move an executed strategy to closing and open the basket that closes what it holds, and only that.
+
+    None while it is being closed already, or while a stop at the broker has to go first.
+    """
     with transaction.atomic():
         strategy = OptionStrategy.objects.select_for_update().get(pk=strategy.pk)
         if (strategy.execution_status, strategy.execution_detail) != ("executed", ""):
+            return None
+        if stand_aside(strategy, desk.account, reason, purpose):
+            logger.info("strategy %s leaves once its stops at the broker are gone", strategy.pk)
             return None
         try:
             legs = exit_legs(strategy, desk)

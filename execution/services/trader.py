@@ -14,8 +14,10 @@ from redis import Redis, RedisError
 
 from execution.errors import ExecutionDenied
 from execution.models import ExecutionRun
+from execution.services.breakers import trip_breakers
 from execution.services.desk import open_desk
 from execution.services.hints import listening
+from execution.services.pauses import entries_paused
 from execution.services.positions import open_due_exits
 from execution.services.runs import next_queued, open_entry
 from execution.services.trading import Trading, trading
@@ -44,11 +46,13 @@ def wake() -> None:
 
 def trade_until(stopped: threading.Event, *, account_name: str | None, say: Say) -> None:
     """Lead, or stand by until the leader is gone; whoever is fenced off or loses the database starts over."""
-    say = _once(say)
+    say, desk = _once(say), None
     with listening(wake):
         while not stopped.is_set():
             try:
-                with trading(open_desk(account_name=account_name)) as leader:
+                desk = desk or open_desk(account_name=account_name)  # once: a candidate asks four times a second
+                with trading(desk) as leader:
+                    desk.account.refresh_from_db()  # what a candidate knows may be hours old
                     say("Trader is leading. Ctrl-C stops it.")
                     _lead(leader, stopped, say)
             except ExecutionDenied as refusal:
@@ -77,6 +81,7 @@ def _lead(leader: Trading, stopped: threading.Event, say: Say) -> None:
         closed = closed_reason(leader.desk.as_of)
         say("Market open: trading." if closed is None else str(closed))
         if closed is None:
+            leader.reconcile_when_due()  # before breakers ask when the books were compared
             monitored = _monitor_when_due(leader, monitored)
             if one_pass(leader):
                 continue
@@ -101,6 +106,7 @@ def _monitor_when_due(leader: Trading, last: float) -> float:
     if time.monotonic() - last < MONITOR_EVERY_SECONDS:
         return last
     open_due_exits(leader.desk)
+    trip_breakers(leader)
     return time.monotonic()
 
 
@@ -110,7 +116,9 @@ def _claim_next(leader: Trading) -> bool:
     if leader.ledger.permit().opening is not None or entries.count() >= MOST_ENTRIES_AT_ONCE:
         return False
     strategy_id = next_queued(leader.desk)
-    return strategy_id is not None and open_entry(strategy_id, leader.desk) is not None
+    if strategy_id is None or entries_paused(leader.desk) is not None:
+        return False
+    return open_entry(strategy_id, leader.desk) is not None
 
 
 def _wait(stopped: threading.Event, seconds: float) -> None:

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from django.conf import settings
 
@@ -17,7 +18,7 @@ from execution.executor import Executor
 from execution.lifecycle import RunState
 from execution.models import ExecutionRun
 from execution.naming import OrderNames
-from execution.services.access import current_credential
+from execution.services.access import current_credential, stops_at
 from execution.services.gate import Health, armed_for
 from execution.services.leadership import Lease, lead, renew
 from execution.services.ledger import DatabaseLedger, Pace
@@ -25,6 +26,7 @@ from execution.services.outcomes import RunResult, result_of
 from execution.services.pace import take_call
 from execution.services.planning import DeskOfRun
 from execution.services.preparation import Desk
+from execution.services.resident_stops import StopKeeper
 from market.errors import Reason
 
 logger = logging.getLogger(__name__)
@@ -40,10 +42,11 @@ class Trading:
 
     def __init__(self, desk: Desk, lease: Lease) -> None:
         self.desk, self._lease = desk, lease
-        self._renewed = time.monotonic()
+        self._began = self._renewed = time.monotonic()
         self._reconciled: float | None = None
         self.agrees = False  # with the broker's books, at the last comparison
-        names = OrderNames(_names_key())
+        key = _names_key()
+        names = OrderNames(key)
         self.ledger = DatabaseLedger(account=desk.account, clock=desk.clock, lease=lease, pace=_pace_for(desk))
         judge = DeskOfRun(desk, self.ledger.listed, self._health)
         self.ledger.last_gate = judge.last_gate
@@ -51,12 +54,20 @@ class Trading:
         self._watch = Watch(
             ledger=self.ledger, broker=desk.broker, clock=desk.clock, executor=self._executor, names=names
         )
+        pace, stops = _pace_for(desk), stops_at(desk.broker)
+        self.stops = StopKeeper(desk=desk, lease=lease, pace=pace, stops=stops, key=key)
+
+    @property
+    def leads_for(self) -> timedelta:
+        """Since when this process leads."""
+        return timedelta(seconds=time.monotonic() - self._began)
 
     def turn(self) -> bool:
         """One pass over everything open; True when something moved."""
         self.keep()
         self._watch.look()
-        return self._executor.turn()
+        kept = self.stops.turn()
+        return self._executor.turn() or kept
 
     def keep(self) -> None:
         """Renew the lease when it is time; raises Fenced when somebody else leads."""
@@ -98,7 +109,7 @@ class Trading:
         while self.desk.clock.elapsed() - began <= longest:
             if self.turn():
                 continue
-            if not self.movable():
+            if not (self.movable() or self.stops.turn(at_once=True) or self.stops.under_way()):
                 return
             self.desk.clock.sleep(PASS_SECONDS)
 

@@ -23,7 +23,7 @@ class Command(ConsoleCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """What, whose and why."""
-        parser.add_argument("action", choices=("status", *STOPPING, "flatten"))
+        parser.add_argument("action", nargs="?", choices=("status", *STOPPING, "flatten"), default="status")
         parser.add_argument("--account", help="by default all active ones; flatten and release need a name")
         parser.add_argument("--reason", default="", help="needed for everything but status")
 

@@ -46,7 +46,7 @@ def counts(strategy: OptionStrategy, account: Account, *, now: datetime, run_id:
         open_on_underlying=on_it,
         lots_on_underlying_today=_lots_today(strategy, account, now),
         strategy_rejects=_rejects_in_a_row(strategy, most=limits.strategy_rejects),
-        account_rejects=_rejects_lately(account, within=timedelta(minutes=limits.reject_minutes)),
+        account_rejects=_rejects_lately(account, now, within=timedelta(minutes=limits.reject_minutes)),
         calls_this_second=second,
         calls_this_minute=minute,
     )
@@ -217,9 +217,10 @@ def _rejects_in_a_row(strategy: OptionStrategy, *, most: int) -> int:
     return streak
 
 
-def _rejects_lately(account: Account, *, within: timedelta) -> int:
+def _rejects_lately(account: Account, now: datetime, *, within: timedelta) -> int:
+    """By market moments, as orders are written down: a replayed day counts its own."""
     rows = LegOrder.objects.filter(run__account=account, state__in=REFUSED)
-    return rows.filter(intended_at__gt=timezone.now() - within).count()
+    return rows.filter(intended_at__gt=now - within, intended_at__lte=now).count()
 
 
 def _at_stake(strategy: OptionStrategy, account: Account) -> Decimal | None:
