@@ -12,10 +12,11 @@ from django.utils import timezone
 
 from allocation.models import Account
 from execution.brokers.dhan.addresses import LiveAccess, PracticeAccess
-from execution.brokers.dhan.broker import DhanBroker, SimulatorBroker
+from execution.brokers.dhan.broker import DhanBroker, DhanOrders, SimulatorBroker
 from execution.brokers.dhan.feed import MarketFeed
 from execution.brokers.dhan.mapping import OrderHint
 from execution.brokers.dhan.order_updates import supervised_order_updates
+from execution.brokers.dhan.protective import DhanStops
 from execution.brokers.dhan.supervision import SupervisedSocket
 from execution.brokers.dhan.token import (
     BETWEEN_REFRESHES,
@@ -31,7 +32,9 @@ from execution.brokers.dhan.transport import Cut, Unsent, Wire
 from execution.clock import SystemClock
 from execution.errors import AuthExpired, NotSent, RateLimited, ReadFailed
 from execution.models import BrokerAccess
-from execution.ports import Clock
+from execution.ports import Broker, Clock
+from execution.resting import Stops
+from execution.services.exchanges import keep_exchange
 from market.errors import Reason
 from market.ports import MarketSource
 
@@ -41,12 +44,19 @@ _NEW_KEY = 'Make one: python -c "from cryptography.fernet import Fernet; print(F
 
 def build_dhan_broker(*, account: Account, market: MarketSource, clock: Clock) -> DhanBroker:
     """The real account; refused unless this process trades live and talks to Dhan's own host."""
-    return DhanBroker(LiveAccess(settings.TRADING_MODE, settings.DHAN_BASE_URL, current_credential), clock=clock)
+    access = LiveAccess(settings.TRADING_MODE, settings.DHAN_BASE_URL, current_credential)
+    return DhanBroker(access, clock=clock, recorded=keep_exchange)
 
 
 def build_simulator_broker(*, account: Account, market: MarketSource, clock: Clock) -> SimulatorBroker:
     """The simulated exchange on this machine."""
-    return SimulatorBroker(PracticeAccess(settings.DHAN_BASE_URL, current_credential), clock=clock)
+    access = PracticeAccess(settings.DHAN_BASE_URL, current_credential)
+    return SimulatorBroker(access, clock=clock, recorded=keep_exchange)
+
+
+def stops_at(broker: Broker) -> Stops | None:
+    """The stops that rest at this broker; None where it holds none."""
+    return DhanStops(broker) if isinstance(broker, DhanOrders) else None
 
 
 def build_order_updates(*, on_hint: Callable[[OrderHint], None], on_connected: Callable[[], None]) -> SupervisedSocket:

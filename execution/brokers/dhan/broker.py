@@ -24,7 +24,7 @@ from execution.brokers.dhan.mapping import (
     require_order_id,
     status_of,
 )
-from execution.brokers.dhan.transport import Calls, Sends, Wire
+from execution.brokers.dhan.transport import Calls, Recorder, Sends, Wire, unrecorded
 from execution.errors import ExecutionDenied, OrderRefused, OutcomeUnknown
 from execution.ports import (
     BrokerOrder,
@@ -53,8 +53,15 @@ class DhanOrders:
     name: str
     mode: str
 
-    def __init__(self, access: LiveAccess | PracticeAccess, *, clock: Clock, wire: Sends | None = None) -> None:
-        self._clock, self._credential = clock, access.credential
+    def __init__(
+        self,
+        access: LiveAccess | PracticeAccess,
+        *,
+        clock: Clock,
+        wire: Sends | None = None,
+        recorded: Recorder = unrecorded,
+    ) -> None:
+        self._clock, self._credential, self._recorded = clock, access.credential, recorded
         self._wire = wire or Wire(access.base_url)
         self._modifications: Counter[str] = Counter()
 
@@ -64,7 +71,7 @@ class DhanOrders:
 
     def writing(self, gate: Callable[[], None] = _open_gate) -> Any:
         """The package's client for one change; the gate is asked before the first byte."""
-        return dhanhq(Calls(self._wire, self._credential, writes=True, gate=gate))
+        return dhanhq(Calls(self._wire, self._credential, writes=True, gate=gate, recorded=self._recorded))
 
     def gate_of(self, order: ClearedOrder) -> Callable[[], None]:
         """What refuses to send an order whose clearance has grown old."""
@@ -151,9 +158,11 @@ class DhanBroker(DhanOrders):
     name = "dhan"
     mode = "live"
 
-    def __init__(self, access: LiveAccess, *, clock: Clock, wire: Sends | None = None) -> None:
+    def __init__(
+        self, access: LiveAccess, *, clock: Clock, wire: Sends | None = None, recorded: Recorder = unrecorded
+    ) -> None:
         _require(access, LiveAccess)
-        super().__init__(access, clock=clock, wire=wire)
+        super().__init__(access, clock=clock, wire=wire, recorded=recorded)
 
 
 class SimulatorBroker(DhanOrders):
@@ -162,9 +171,11 @@ class SimulatorBroker(DhanOrders):
     name = "simulator"
     mode = "paper"
 
-    def __init__(self, access: PracticeAccess, *, clock: Clock, wire: Sends | None = None) -> None:
+    def __init__(
+        self, access: PracticeAccess, *, clock: Clock, wire: Sends | None = None, recorded: Recorder = unrecorded
+    ) -> None:
         _require(access, PracticeAccess)
-        super().__init__(access, clock=clock, wire=wire)
+        super().__init__(access, clock=clock, wire=wire, recorded=recorded)
 
 
 def _require(access: object, kind: type[LiveAccess] | type[PracticeAccess]) -> None:

@@ -5,9 +5,7 @@ target, its stop and a trail. Dhan cancels a trail when a change of the stop doe
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 
 from execution.brokers.dhan.answers import changed, content
@@ -16,16 +14,11 @@ from execution.brokers.dhan.fields import Row, bad_row, price_or_none, rows, uni
 from execution.brokers.dhan.mapping import place_arguments, require_order_id, require_price
 from execution.errors import OrderRefused
 from execution.ports import ClearedOrder, OrderRequest, OrderStatus, Placed
+from execution.resting import ProtectiveStop, StopState
 from market.contract import Side
 from market.errors import Reason
 
-
-class StopState(StrEnum):
-    """Where a resting stop stands: waiting, sent on as an order, or over; a closed list."""
-
-    WAITING = "WAITING"
-    TRIGGERED = "TRIGGERED"
-    ENDED = "ENDED"
+__all__ = ["DhanStops", "ProtectiveStop", "StopState"]
 
 
 _STATES = {
@@ -40,21 +33,6 @@ _STATES = {
     "REJECTED": StopState.ENDED,
     "EXPIRED": StopState.ENDED,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class ProtectiveStop:
-    """One stop as the broker lists it; prices rupees, quantity units."""
-
-    order_id: str
-    correlation_id: str
-    state: StopState
-    segment: str
-    security_id: str
-    side: Side
-    quantity: int
-    trigger_price: Decimal | None
-    limit_price: Decimal | None
 
 
 class DhanStops:

@@ -8,7 +8,7 @@ import json
 import logging
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn, Protocol
 
 import httpcore
@@ -61,6 +61,26 @@ class Cut(Exception):
 
 def no_stage(_name: str) -> None:
     """Nobody is watching."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One write and what came back; `failure` says how far it came where no whole answer did."""
+
+    method: str
+    endpoint: str
+    correlation_id: str
+    request: bytes
+    status: int | None
+    answer: bytes | None
+    failure: str = ""
+
+
+Recorder = Callable[[Exchange], None]
+
+
+def unrecorded(_exchange: Exchange) -> None:
+    """Nobody keeps a record."""
 
 
 class Sends(Protocol):
@@ -170,6 +190,7 @@ class Calls:
     credential: CredentialReader
     writes: bool
     gate: Callable[[], None]
+    recorded: Recorder = unrecorded
 
     def get_dhan_http(self) -> "Calls":
         """Be the package's context too."""
@@ -201,14 +222,23 @@ class Calls:
         }
         body = _body(payload, who.client_id) if payload is not None else None
         seconds = self.wire.bounds.write_seconds if self.writes else self.wire.bounds.read_seconds
+        exchange = Exchange(method, endpoint, str((payload or {}).get("correlationId", "")), body or b"", None, None)
         try:
             answer = self.wire.send(method, endpoint, headers=headers, body=body, seconds=seconds, gate=self.gate)
         except Unsent as error:
+            self._record(replace(exchange, failure=f"not sent: {error}"))
             raise self._failure(NotSent, "NOT_SENT", error) from error
         except Cut as error:
+            self._record(replace(exchange, failure=f"cut off: {error}"))
             raise self._failure(OutcomeUnknown, "OUTCOME_UNKNOWN", error) from error
+        self._record(replace(exchange, status=answer.status, answer=answer.body))
         log.debug("%s answered %s with %s bytes", method, answer.status, len(answer.body))
         return answer
+
+    def _record(self, exchange: Exchange) -> None:
+        """Reads change nothing and are asked all day: only writes are kept."""
+        if self.writes:
+            self.recorded(exchange)
 
     def _failure(
         self, kind: type[NotSent | OutcomeUnknown], code: str, error: Exception
