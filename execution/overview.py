@@ -7,10 +7,12 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import Count, F, Max, Q, Sum
-from django.db.models.functions import TruncDate
+from django.db.models.functions import Now, TruncDate
 
 from allocation.models import Account
-from execution.models import ExecutionRun, Position, StrategyMark, Trade
+from execution.models import Alert, ExecutionRun, Position, StrategyMark, Trade, TraderLease
+from execution.services.alerts import unacknowledged
+from execution.services.standing import Standing, standings
 from market.calendar import IST, closed_reason, session_on
 from market.errors import Reason
 from market.services.instruments import MasterStatus, master_status
@@ -48,6 +50,8 @@ class AccountLine:
     charges: Decimal
     profit: Decimal | None
     valued_at: datetime | None
+    standing: Standing
+    leader: TraderLease | None
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ class Overview:
     now: datetime
     installation: Installation
     accounts: list[AccountLine]
+    alerts: list[Alert]
     queue: list[QueuedStrategy]
     queued: int
     working: list[ExecutionRun]
@@ -81,6 +86,7 @@ def overview(now: datetime) -> Overview:
         now=now,
         installation=_installation(now),
         accounts=_accounts(day),
+        alerts=list(unacknowledged())[:ROWS],
         queue=list(queue[:ROWS]),
         queued=queue.count(),
         working=list(runs.open()[:ROWS]),
@@ -138,6 +144,8 @@ def _accounts(day: date | None) -> list[AccountLine]:
     traded = Trade.objects.none() if day is None else Trade.objects.filter(timestamp__date=day).order_by()
     fills = _by_account(traded.values("account_id").annotate(n=Count("id"), c=Sum("charges")))
     values = _by_account(_latest_values())
+    stood = standings()
+    leading = {lease.account_id: lease for lease in TraderLease.objects.filter(lease_until__gt=Now())}
     return [
         AccountLine(
             account=account,
@@ -146,6 +154,8 @@ def _accounts(day: date | None) -> list[AccountLine]:
             charges=fills.get(account.pk, {}).get("c", Decimal(0)),
             profit=values.get(account.pk, {}).get("profit"),
             valued_at=values.get(account.pk, {}).get("valued_at"),
+            standing=stood.get(account.pk, stood[0]),
+            leader=leading.get(account.pk),
         )
         for account in Account.objects.filter(active=True).order_by("name")
     ]

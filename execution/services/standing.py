@@ -59,7 +59,15 @@ def standing(account_id: int, *, hold: bool = False) -> Standing:
     `hold` share-locks the row until the caller's transaction ends: a halt then waits for that clearance, and every
     later one sees the halt.
     """
-    return max(_stored(account_id, hold=hold), _of_file(), key=lambda found: _STRICTNESS.index(found.state))
+    return _stricter(_stored(account_id, hold=hold), _of_file())
+
+
+def standings() -> dict[int, Standing]:
+    """The same of every account that has a row, for a page; one that has none is as the file says (key 0)."""
+    of_file = _of_file()
+    rows = TradingState.objects.all()
+    found = {row.account_id: _stricter(_of_row(row), of_file) for row in rows}
+    return {0: of_file} | found
 
 
 def require_lets(account_id: int, purpose: RunPurpose | str) -> None:
@@ -127,10 +135,16 @@ def _stored(account_id: int, *, hold: bool) -> Standing:
     except DatabaseError as error:
         logger.exception("the trading state of account %s cannot be read", account_id)
         return _unreadable(f"The trading state of account {account_id} cannot be read: {type(error).__name__}.")
-    if row is None:
-        return Standing(State.ACTIVE)
+    return Standing(State.ACTIVE) if row is None else _of_row(row)
+
+
+def _of_row(row: TradingState) -> Standing:
     reason = Reason(row.reason_code, row.reason_text) if row.reason_code else None
     return Standing(State(row.state), reason, row.actor, row.changed_at, row.automatic)
+
+
+def _stricter(one: Standing, other: Standing) -> Standing:
+    return max(one, other, key=lambda found: _STRICTNESS.index(found.state))
 
 
 def _share_locked(account_id: int) -> TradingState | None:
