@@ -137,7 +137,7 @@ def show_faults(venue: Venue, request: Request) -> Answer:
     plan = venue.plan
     return plain(
         {
-            "rates": dict(plan.rates),
+            "rates": {fault.value: rate for fault, rate in plan.rates.items()},
             "script": [line._asdict() for line in plan.pending()],
             "struck": [
                 {"call": call, "number": number, **strike._asdict()} for call, number, strike in plan.struck[-200:]
