@@ -1,4 +1,4 @@
-"""Run every benchmark and print one table: value, target, and whether it was reached."""
+"""Run every benchmark and print one table: value, goal, and whether it was met."""
 
 import importlib
 import os
@@ -26,8 +26,8 @@ def main(names: list[str]) -> None:
     call_command("migrate", verbosity=0)
     console = Console(width=140)
     table = Table(title="Measured now, on this machine", title_justify="left")
-    for column in ("Benchmark", "What", "Value", "Target", ""):
-        table.add_column(column, justify="right" if column in ("Value", "Target") else "left")
+    for column in ("Benchmark", "What", "Value", "Goal", ""):
+        table.add_column(column, justify="right" if column in ("Value", "Goal") else "left")
     for name in names or MODULES:
         for what, value, unit, target in importlib.import_module(f"bench.{name}").run():
             table.add_row(name, what, f"{value:,.4g} {unit}", _target(target), _verdict(value, target))
@@ -43,7 +43,7 @@ def _verdict(value: float, target: float) -> str:
     if target == 0:
         return ""
     reached = value >= target if target > 0 else value <= -target
-    return "reached" if reached else "MISSED"
+    return "met" if reached else "missed"
 
 
 if __name__ == "__main__":

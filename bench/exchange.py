@@ -1,14 +1,20 @@
 """The simulated exchange in a process of its own, so that it takes no time from the executor measured against it."""
 
 import multiprocessing
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from decimal import Decimal
 from multiprocessing.connection import Connection
 
-from execution.clock import SystemClock
+from execution.clock import SteppedClock, SystemClock
+from execution.simulator.book import Ticket
+from market.calendar import IST
+from market.contract import Side
 
+OPEN = datetime(2026, 10, 28, 10, 15, tzinfo=IST)
 WRITES = {"POST", "PUT", "DELETE"}
 
 
@@ -73,3 +79,21 @@ def _drained(requests: list[tuple[object, str, str, int]]) -> list[tuple[object,
     found = [row for row in requests if row[1] in WRITES and row[2].startswith("/v2/orders")]
     requests.clear()
     return found
+
+
+def submit_seconds(orders: int = 2_000) -> float:
+    """Seconds for one marketable order in the exchange itself: taken, matched, booked."""
+    from execution.simulator.venue import build_venue
+    from tests.crash import market
+
+    clock = SteppedClock(OPEN)
+    venue = build_venue(market.StillMarket(), clock, master=b"", listings=market.listings(), rate_limits=False)
+    started = time.perf_counter()
+    for number in range(orders):
+        clock.sleep(0.1)
+        ticket = Ticket(market.SEGMENT, "12", Side.BUY, market.LOT, Decimal("20.05"), f"bench-{number}", validity="IOC")
+        venue.exchange.submit(ticket, clock.now())
+    took = time.perf_counter() - started
+    if not venue.exchange.every_trade():
+        raise RuntimeError("nothing traded: this is not the cost of an order")
+    return took / orders

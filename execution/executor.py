@@ -140,7 +140,8 @@ class Executor:
         cleared = self._clear(basket, name)
         if isinstance(cleared, Reason):
             return self._apply(basket, Voided(name, cleared))
-        return self._apply(self._ledger.basket(basket.run), self._ask(cleared))
+        answer = self._ask(cleared)  # before anything is read: nothing stands between the commit and the wire
+        return self._apply(self._ledger.basket(basket.run), answer)
 
     @_do.register
     def _cancel(self, command: Cancel, basket: Basket, trades: Sequence[BrokerTrade]) -> Basket:

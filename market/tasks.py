@@ -18,18 +18,29 @@ from market.sources import build_source
 logger = logging.getLogger(__name__)
 
 
+def refusing_in_one_line(work: Callable[..., Any]) -> Callable[..., None]:
+    """Do the work, and log a refusal as one line instead of a traceback."""
+
+    @wraps(work)
+    def asked(*args: Any, **kwargs: Any) -> None:
+        try:
+            work(*args, **kwargs)
+        except OptionsError as refusal:
+            logger.error("%s refused: %s", work.__name__, refusal.reason)  # noqa: TRY400 - the reason says it all
+
+    return asked
+
+
 def on_session_days(work: Callable[..., Any]) -> Callable[..., None]:
-    """Do the work only on a day with a session, and log a refusal as one line instead of a traceback."""
+    """The same, only on a day with a session."""
+    refusing = refusing_in_one_line(work)
 
     @wraps(work)
     def asked(*args: Any, **kwargs: Any) -> None:
         if session_on(now().astimezone(IST).date()) is None:
             logger.info("%s: no session today", work.__name__)
             return
-        try:
-            work(*args, **kwargs)
-        except OptionsError as refusal:
-            logger.error("%s refused: %s", work.__name__, refusal.reason)  # noqa: TRY400 - the reason says it all
+        refusing(*args, **kwargs)
 
     return asked
 

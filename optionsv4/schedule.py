@@ -25,7 +25,11 @@ class Ring:
     @property
     def at(self) -> str:
         """When it rings, as people say it."""
-        return f"every minute, {self.hour} h" if self.minute == "*" else f"{self.hour:0>2}:{self.minute:0>2}"
+        hours = "all day" if self.hour == "*" else f"{self.hour} h"
+        if self.minute == "*":
+            return f"every minute, {hours}"
+        every = self.minute.removeprefix("*/")
+        return f"{self.hour:0>2}:{self.minute:0>2}" if every == self.minute else f"every {every} minutes, {hours}"
 
 
 RINGS = (
@@ -38,6 +42,9 @@ RINGS = (
     ),
     Ring("Allocate the portfolio", "allocation.tasks.allocate_all", "9", "35", "One proposal per active account."),
     Ring("Execute what is marked", "execution.tasks.wake_trader", "9-15", "*", "Wakes the trader."),
+    Ring("Watch the access token", "execution.tasks.watch_access_token", "7-15", "*/10", "Refreshes it or tells you."),
+    Ring("Remind of alerts", "execution.tasks.remind_of_alerts", "*", "*/5", "Says again what nobody acknowledged."),
+    Ring("Export the audit head", "execution.tasks.export_audit_head", "*", "*/5", "To AUDIT_HEAD_FILE."),
 )
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import factory
+from django.db.models import Model
 from factory.django import DjangoModelFactory
 
 from allocation.models import Account, Allocation, AllocationRun, IndustryAllocation, SectorAllocation
@@ -24,6 +25,8 @@ from strategies.models import (
 IST = ZoneInfo("Asia/Kolkata")
 AS_OF = datetime(2026, 1, 30, 15, 29, tzinfo=IST)
 EXPIRY = date(2026, 2, 24)
+
+Row = TypeVar("Row", bound=Model)
 
 
 class UnderlyingFactory(DjangoModelFactory):
@@ -229,13 +232,31 @@ class OptionStrategyFactory(DjangoModelFactory):
         """Walk to a status along the legal path."""
         path = {None: (), "pending": (), "marked": ("marked",), "executing": ("marked", "executing")}
         ends = {end: ("marked", "executing", end) for end in ("executed", "failed")}
+        ends["closed"] = (*ends["executed"], "closing", "closed")
         for step in (path | ends)[extracted]:
-            values: dict[str, Any] = {"execution_status": step, "marked_for_execution": True}
-            values["execution_priority"] = self.execution_priority or 5
-            if step == "executed":
-                values["executed_at"] = self.generated_on + timedelta(minutes=1)
-            OptionStrategy.objects.filter(pk=self.pk).update(**values)
+            OptionStrategy.objects.filter(pk=self.pk).update(**_changes(self, step))
         self.refresh_from_db()
+
+
+def _changes(strategy: OptionStrategy, step: str) -> dict[str, Any]:
+    if step in ("closing", "closed"):
+        return {"execution_detail": step}
+    values: dict[str, Any] = {"execution_status": step, "marked_for_execution": True}
+    values["execution_priority"] = strategy.execution_priority or 5
+    if step == "executed":
+        values["executed_at"] = strategy.generated_on + timedelta(minutes=1)
+    return values
+
+
+def walk(row: Row, *states: str) -> Row:
+    """A run or an order taken through these states one by one, as the guards of the tables demand."""
+    for state in states:
+        type(row)._default_manager.filter(pk=row.pk).update(state=state)
+    row.refresh_from_db()
+    return row
+
+
+RUN_DONE = ("precheck", "ready", "buying", "complete")
 
 
 class StrategyParametersFactory(DjangoModelFactory):

@@ -45,7 +45,8 @@ CHECKS: tuple[Check, ...] = (
         limits=("entry_after_open_minutes", "entry_before_close_minutes", "exit_before_close_minutes"),
         deviation=(
             "Counted from the calendar's open and close (5 minutes after, 30 and 5 before): where options trade to "
-            "15:40 entries end at 15:10, and a Diwali hour has its own times. A flatten may use the whole session."
+            "15:40 entries end at 15:10, and a Diwali hour has its own times. A flatten may use the whole session, and "
+            "so may everything where a recorded day is replayed: end-of-day chains know its last minute only."
         ),
     ),
     Check(

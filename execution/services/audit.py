@@ -115,7 +115,7 @@ def head() -> Anchor:
 
 
 def export_head(path: Path, *, now: datetime) -> Anchor:
-    """Append the head to a file outside the database, unless it contradicts the last one kept there.
+    """Append the head to a file outside the database, unless it contradicts the last one kept there, or is that one.
 
     One line: time, seq, hash. One process at a time writes it, and it is on disk when this returns.
     """
@@ -127,6 +127,8 @@ def export_head(path: Path, *, now: datetime) -> Anchor:
         current = head()
         if kept:
             _require_continuation(kept[-1], current)
+            if (kept[-1].seq, kept[-1].hash) == (current.seq, current.hash):
+                return kept[-1]
         taken = now.astimezone(IST).isoformat(timespec="seconds")
         file.write(f"{taken} {current.seq} {current.hash}\n".encode())
         file.flush()

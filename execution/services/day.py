@@ -42,20 +42,24 @@ class DayReport:
     monitored: MonitorReport
 
 
-def run_day(desk: Desk, *, risk: RiskProfile, min_score: float, bar: Bar) -> DayReport:
-    """Run the day as of the desk's moment; every step finds what an earlier run left and adds only what is missing."""
+def run_day(desk: Desk, *, risk: RiskProfile, min_score: float, bar: Bar, as_of: datetime | None = None) -> DayReport:
+    """Run the day; every step finds what an earlier run left and adds only what is missing.
+
+    `as_of` is the moment of a replayed day: facts and decisions stay with it, while the desk goes on where its own
+    orders ended.
+    """
     require_open(desk.as_of)
     with bar("Instrument master", None):
         master = refresh_master(desk)
     symbols = [fact.symbol for fact in desk.market.underlyings()]
     with bar("Option chains", len(symbols)) as advance:
-        captured = capture_chains(desk.market, symbols, as_of=desk.as_of, progress=advance)
+        captured = capture_chains(desk.market, symbols, as_of=as_of or desk.as_of, progress=advance)
     ready = [symbol for symbol, reason in captured.items() if reason is None]
-    generation = start_run(as_of=desk.as_of, risk=risk, symbols=ready)
+    generation = start_run(as_of=as_of or desk.as_of, risk=risk, symbols=ready)
     with bar("Strategies", len(ready)) as advance:
         generate(generation, progress=advance)
     with bar("Sizes and marks", None):
-        allocation = allocate_portfolio(desk.account, as_of=desk.as_of, min_score=min_score)
+        allocation = allocate_portfolio(desk.account, as_of=as_of or desk.as_of, min_score=min_score)
     with bar("Orders", None) as advance:
         executed = _execute(desk, advance)
     with bar("Monitoring", None):

@@ -15,6 +15,7 @@ from execution.services.arming import armed_today
 from execution.services.checks import Asked, gather, gather_order, keep_answers, limits_for
 from execution.services.marks import profit_at_touch
 from execution.services.preparation import BasketPreview, Desk, PlannedOrder, free_funds
+from execution.services.standing import Standing
 from market.errors import OptionsError, Reason
 from market.quant.ticks import to_decimal
 from strategies.models import OptionStrategy
@@ -52,26 +53,28 @@ def judged(
 
 def recheck(
     planned: PlannedOrder,
+    strategy: OptionStrategy,
     desk: Desk,
     *,
     basket: Basket,
     attempt: Attempt,
     spot: tuple[Decimal, datetime] | None,
+    found: Standing,
 ) -> Reason | None:
-    """The first of the cheap checks that denies one order."""
-    run = ExecutionRun.objects.select_related("strategy").get(pk=basket.run)
+    """The first of the cheap checks that denies one order; `found` is the standing that this transaction holds."""
     purpose = basket.purpose if basket.opens or basket.purpose is Purpose.FLATTEN else Purpose.EXIT
     situation = gather_order(
-        run.strategy,
+        strategy,
         planned,
         account=desk.account,
         broker=desk.broker,
         now=desk.as_of,
         asked=_asked_before(spot, armed=armed_for(desk) if purpose is Purpose.ENTRY else None),
         intended=attempt.quantity,
-        run_id=run.pk,
+        run_id=basket.run,
+        found=found,
     )
-    answers = run_cheap_checks(situation, limits_for(desk.account), purpose)
+    answers = run_cheap_checks(situation, limits_for(desk.account, replayed=desk.replays), purpose)
     return next(iter(denials(answers)), None)
 
 
@@ -108,7 +111,7 @@ def order_request(order: PlannedOrder, correlation_id: str) -> OrderRequest:
 def _answers(
     plan: BasketPreview, desk: Desk, purpose: Purpose, health: Health | None, run: ExecutionRun | None
 ) -> Sequence[Answer]:
-    limits = limits_for(desk.account)
+    limits = limits_for(desk.account, replayed=desk.replays)
     asked = _asked(plan, desk, health)  # before the moment is read: a clock that runs would call its answers late
     situation = gather(
         plan.strategy,
@@ -136,7 +139,7 @@ def _asked(plan: BasketPreview, desk: Desk, health: Health | None) -> Asked:
         spot=spot,
         profit=lambda other: profit_at_touch(other, desk),
         cash_needed=plan.cash_needed,
-        armed_today=None if health is None else health.armed_today,
+        armed_today=armed_for(desk) if health is None else health.armed_today,
         breaker_closed=None if health is None else health.answers,
         needs_token=desk.broker.mode == "live",
         token_expires_at=None if health is None else health.token_expires_at,

@@ -28,7 +28,7 @@ from execution.services.leadership import Lease, assert_epoch
 from execution.services.listing import ListedLeg
 from execution.services.outcomes import alarm_strategy, follow
 from execution.services.preparation import cover_of
-from execution.services.standing import SYSTEM, reduce_only, require_lets, standing
+from execution.services.standing import SYSTEM, Standing, reduce_only, require_lets, standing
 from market.calendar import IST, closed_reason
 from market.contract import Side
 from market.errors import Reason
@@ -36,7 +36,7 @@ from market.errors import Reason
 logger = logging.getLogger(__name__)
 
 Pace = Callable[[bool], float]
-LastGate = Callable[[Basket, Attempt], Reason | None]
+LastGate = Callable[[Basket, Attempt, Standing], Reason | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +101,8 @@ class DatabaseLedger:
         request = self._request(after, attempt)
         with transaction.atomic():
             self._lead()
-            require_lets(self._account.pk, _acts_as(after))
-            refusal = self.last_gate(after, attempt)
+            found = require_lets(self._account.pk, _acts_as(after))
+            refusal = self.last_gate(after, attempt, found)
             if refusal is not None:
                 raise ExecutionDenied(refusal)
             self._write(before, after, ())
@@ -197,18 +197,19 @@ class DatabaseLedger:
         return self._loaded[row.pk].legs
 
     def _write(self, before: Basket, after: Basket, trades: Sequence[BrokerTrade]) -> None:
-        run = self._write_run(before, after)
+        self._write_run(before, after)
         known = {attempt.correlation_id: attempt for attempt in before.attempts}
         for attempt in after.attempts:
             was = known.get(attempt.correlation_id)
             if was is None:
-                self._insert(run, attempt)
+                self._insert(before.run, attempt)
             elif was is not attempt:
-                self._update(run, was, attempt, trades)
+                self._update(before.run, was, attempt, trades)
         if after.state is not before.state:
-            follow(run, after.reason, self._clock.now())
+            row = ExecutionRun.objects.select_related("strategy").get(pk=before.run)
+            follow(row, after.reason, self._clock.now())
 
-    def _write_run(self, before: Basket, after: Basket) -> ExecutionRun:
+    def _write_run(self, before: Basket, after: Basket) -> None:
         changes: dict[str, object] = {
             "version": before.version + 1,
             "epoch": self._lease.epoch,
@@ -225,13 +226,12 @@ class DatabaseLedger:
             raise LostRace(Reason("LOST_RACE", f"Run {before.run} was changed by somebody else."))
         if after.state is not before.state:
             logger.info("run %s %s -> %s %s", before.run, before.state, after.state, after.reason or "")
-        row: ExecutionRun = ExecutionRun.objects.select_related("strategy").get(pk=before.run)
-        return row
 
-    def _insert(self, run: ExecutionRun, attempt: Attempt) -> None:
-        listed = self._legs(run)[attempt.leg]
+    def _insert(self, run: int, attempt: Attempt) -> None:
+        """An intent is milliseconds old when it is followed by what the pages are told of."""
+        listed = self.listed(run, attempt.leg)
         order = LegOrder.objects.create(
-            run=run,
+            run_id=run,
             leg_id=listed.row_id,
             phase=attempt.phase.value,
             slice_number=attempt.number,
@@ -246,9 +246,8 @@ class DatabaseLedger:
             intended_at=attempt.intended_at,
         )
         logger.info("order %s intent: %s", attempt.correlation_id, order)
-        order_changed(order)
 
-    def _update(self, run: ExecutionRun, was: Attempt, now: Attempt, trades: Sequence[BrokerTrade]) -> None:
+    def _update(self, run: int, was: Attempt, now: Attempt, trades: Sequence[BrokerTrade]) -> None:
         changes: dict[str, object] = {
             "state": now.state.value,
             "filled_quantity": now.filled,
@@ -265,10 +264,13 @@ class DatabaseLedger:
         rows = LegOrder.objects.filter(correlation_id=now.correlation_id, state=was.state.value)
         if rows.update(**changes) != 1:
             raise LostRace(Reason("LOST_RACE", f"Order {now.correlation_id} was changed by somebody else."))
+        logger.info("order %s %s -> %s %s", now.correlation_id, was.state, now.state, now.reason or "")
+        if now.state is OrderState.SENDING:
+            return  # the wire comes next; pages hear what the broker says
         order = LegOrder.objects.select_related("leg").get(correlation_id=now.correlation_id)
         if now.filled > was.filled:
-            keep_trades(order, trades, self._legs(run)[now.leg], run, self._today())
-        logger.info("order %s %s -> %s %s", now.correlation_id, was.state, now.state, now.reason or "")
+            listed = self.listed(run, now.leg)
+            keep_trades(order, trades, listed, self._loaded[run].row, self._today())
         order_changed(order)
 
     def _request(self, basket: Basket, attempt: Attempt) -> OrderRequest:
@@ -318,7 +320,7 @@ def _attempt(order: LegOrder) -> Attempt:
     )
 
 
-def _shut(basket: Basket, attempt: Attempt) -> Reason | None:
+def _shut(basket: Basket, attempt: Attempt, found: Standing) -> Reason | None:
     return Reason("NO_GATE", "Nobody checks what is sent.", "Name a last gate before trading.")
 
 

@@ -6,6 +6,8 @@ from execution.brokers.dhan.limits import DHAN_LIMITS, CallLimits, seconds_to_wa
 
 _LOCK = 7_219_004  # the first half of the advisory lock's name; the account is the second
 
+PRUNE_EVERY = 100  # calls; what is no longer looked at waits for the next broom
+
 _NEWEST = "SELECT coalesce(max(number), 0) FROM order_calls WHERE account_id = %s"
 # Ages by the database's clock, the only one that all processes share.
 _AGES = """
@@ -30,5 +32,6 @@ def take_call(account_id: int, *, urgent: bool, limits: CallLimits = DHAN_LIMITS
         wait = seconds_to_wait(ages.get, urgent=urgent, limits=limits)
         if wait == 0.0:
             cursor.execute(_TAKE, [account_id, newest + 1, urgent])
-            cursor.execute(_PRUNE, [account_id, newest + 1 - limits.remembered])
+            if newest % PRUNE_EVERY == 0:
+                cursor.execute(_PRUNE, [account_id, newest + 1 - limits.remembered])
     return wait

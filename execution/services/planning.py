@@ -20,7 +20,9 @@ from execution.services.preparation import (
     prepare_entry,
     prepare_exit,
 )
+from execution.services.standing import Standing
 from market.errors import OptionsError, Reason
+from strategies.models import OptionStrategy
 
 Listed = Callable[[int, int], ListedLeg]
 HealthNow = Callable[[], Health]
@@ -32,6 +34,7 @@ class DeskOfRun:
     def __init__(self, desk: Desk, listed: Listed, health: HealthNow) -> None:
         self._desk, self._listed, self._health = desk, listed, health
         self._priced: dict[tuple[int, int], tuple[PlannedOrder, tuple[Decimal, datetime] | None]] = {}
+        self._strategies: dict[int, OptionStrategy] = {}  # by run; what was approved does not change
 
     def check(self, basket: Basket) -> Reason | None:
         """The first thing that stands against the whole basket as it would be sent now; every answer is kept."""
@@ -49,15 +52,24 @@ class DeskOfRun:
         rules = EXIT_PRICES if wanted.leaving else ENTRY_PRICES
         planned = plan_order(listed, wanted.piece, self._desk, attempt=wanted.step, rules=rules)
         self._priced[basket.run, wanted.piece.leg.number] = planned, self._spot(listed)
+        self._strategy_of(basket.run)
         return planned.limit
 
-    def last_gate(self, basket: Basket, attempt: Attempt) -> Reason | None:
+    def last_gate(self, basket: Basket, attempt: Attempt, found: Standing) -> Reason | None:
         """The cheap checks again, inside the transaction that commits SENDING; asks nobody over the network."""
         priced = self._priced.pop((basket.run, attempt.leg), None)
         if priced is None or priced[0].piece.quantity != attempt.quantity:
             return Reason("NOT_PRICED", f"Order {attempt.correlation_id} was not priced by this process.")
         planned, spot = priced
-        return recheck(planned, self._desk, basket=basket, attempt=attempt, spot=spot)
+        strategy = self._strategy_of(basket.run)
+        return recheck(planned, strategy, self._desk, basket=basket, attempt=attempt, spot=spot, found=found)
+
+    def _strategy_of(self, run: int) -> OptionStrategy:
+        """Read once, with its legs, and not while an order waits to go out."""
+        if run not in self._strategies:
+            rows = OptionStrategy.objects.prefetch_related("legs")
+            self._strategies[run] = rows.get(execution_runs=run)
+        return self._strategies[run]
 
     def _spot(self, listed: ListedLeg) -> tuple[Decimal, datetime] | None:
         try:

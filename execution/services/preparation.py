@@ -1,6 +1,6 @@
 """From a strategy row to a basket: resolve every leg, price every order."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -8,6 +8,8 @@ from decimal import Decimal
 from allocation.models import Account, Allocation
 from execution import checks
 from execution.checks import Candidate
+from execution.clock import SteppedClock
+from execution.cover import after, positions, uncovered_short
 from execution.errors import ExecutionDenied
 from execution.legs import Phase, Slice, outstanding
 from execution.lifecycle import ENDED_RUNS
@@ -44,6 +46,11 @@ class Desk:
     def day(self) -> date:
         """The IST day of the moment."""
         return self.as_of.astimezone(IST).date()
+
+    @property
+    def replays(self) -> bool:
+        """Whether a recorded day is gone through again, which may be known at its last minute only."""
+        return self.market.name == "recorded" and isinstance(self.clock, SteppedClock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +163,31 @@ def _prepare(
     if purpose == ExecutionRun.Purpose.ENTRY:
         plan = replace(plan, cash_needed=_cash_needed(plan, desk.account))
         return replace(plan, denials=_unique(unpriced.values()))
-    waiting = [number for number in unpriced if _can_wait(number, plan)]
-    notes = _unique([unpriced.pop(number) for number in waiting])
-    return replace(plan, waiting=frozenset(waiting), notes=notes, denials=_unique(unpriced.values()))
+    waiting = {number: unpriced.pop(number) for number in list(unpriced) if _can_wait(number, plan)}
+    plan = replace(plan, denials=_unique(unpriced.values()))
+    return _without(plan, waiting | _still_cover(plan, waiting, desk.account))
+
+
+def _still_cover(plan: BasketPreview, waiting: Collection[int], account: Account) -> dict[int, Reason]:
+    """Longs that an exit may not sell yet, since they cover a short that has to wait, each with why."""
+    if not any(plan.listed[number].leg.side is Side.BUY for number in waiting):
+        return {}
+    opening = {one.leg.number: -one.leg.side.sign * one.leg.quantity for one in plan.legs}
+    position, kept = positions([one.leg for one in plan.legs], opening), dict[int, Reason]()
+    for order in plan.orders:  # the purchases come first
+        filled = after(position, order.piece)
+        naked = uncovered_short(filled, **cover_of(plan.strategy, account))
+        if order.piece.side is Side.SELL and naked is not None:
+            kept[order.piece.leg.number] = naked
+        else:
+            position = filled
+    return kept
+
+
+def _without(plan: BasketPreview, waiting: Mapping[int, Reason]) -> BasketPreview:
+    """The plan without the orders of these legs, and a note for each of them."""
+    orders = tuple(order for order in plan.orders if order.piece.leg.number not in waiting)
+    return replace(plan, orders=orders, waiting=frozenset(waiting), notes=_unique(waiting.values()))
 
 
 def _can_wait(number: int, plan: BasketPreview) -> bool:

@@ -70,13 +70,14 @@ def standings() -> dict[int, Standing]:
     return {0: of_file} | found
 
 
-def require_lets(account_id: int, purpose: RunPurpose | str) -> None:
+def require_lets(account_id: int, purpose: RunPurpose | str) -> Standing:
     """Inside the transaction that clears an order: raise ExecutionDenied HALTED or REDUCE_ONLY unless allowed."""
     found = standing(account_id, hold=True)
     if not found.lets(purpose):
         why = f" {found.reason.code}: {found.reason.sentence}" if found.reason else ""
         sentence = f"Account {account_id} is {found.state}: no {RunPurpose(purpose).value} is sent.{why}"
         raise ExecutionDenied(Reason(found.state.value, sentence, "See manage.py kill_switch status."))
+    return found
 
 
 def halt(account: Account, *, reason: Reason, actor: str) -> Standing:

@@ -38,7 +38,7 @@ def test_the_first_command_lays_the_tables_and_says_so(tmp_path_factory):
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_a_database_of_another_version_is_a_sentence():
+def test_fm_C23_a_database_of_another_version_is_a_sentence():
     rename = "ALTER TABLE strategies RENAME COLUMN {} TO {}"
     with connection.cursor() as cursor:
         cursor.execute(rename.format("sets", "sets_of_old"))

@@ -12,7 +12,7 @@ from market.calendar import IST
 from market.models import ChainSnapshot, Instrument
 from strategies.models import OptionStrategy, StrategyLeg, StrategyParameters, SymbolResult
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.realdata, pytest.mark.django_db, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.realdata, pytest.mark.django_db, pytest.mark.timeout(900)]
 
 MASTER = "A_instruments/api-scrip-master_2026-02.csv.gz"
 CHAINS = "C_option_chains/stock_option_chain_eod_2026-01-28_to_2026-01-30.tar.xz"

@@ -12,7 +12,7 @@ from execution.models import ExecutionRun, LegOrder, Position, StrategyMark, Tra
 from market.models import ChainSnapshot, FileImport, Instrument, Underlying, WatchlistItem
 from strategies.models import OptionStrategy, SymbolResult
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.django_db]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.django_db, pytest.mark.timeout(900)]
 
 AS_OF = "2026-10-28T10:00"
 

@@ -77,7 +77,7 @@ def _print_failure(outcome: Outcome, design: str) -> None:
 
 
 def _progress(done: int, count: int, began: float) -> None:
-    if done % 50 and done != count:
+    if not sys.stderr.isatty() or (done % 50 and done != count):
         return
     rate = done / max(time.monotonic() - began, 1e-9)
     end = "\n" if done == count else ""

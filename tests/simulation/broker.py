@@ -22,7 +22,7 @@ from execution.simulator.faults import Call, Fault, FaultPlan, Strike
 from market.contract import Side
 from market.errors import Reason
 from tests.simulation.market import LISTINGS, LOT
-from tests.simulation.oracle import Oracle
+from tests.simulation.truth import Witness
 from tests.simulation.world import ProcessClock, World
 
 WRITE_DEADLINE = 8.0
@@ -78,7 +78,7 @@ class SimulatedBroker:
     name = "simulated"
     mode = "paper"
 
-    def __init__(self, world: World, exchange: Exchange, chaos: Chaos, oracle: Oracle, reach: Reach) -> None:
+    def __init__(self, world: World, exchange: Exchange, chaos: Chaos, oracle: Witness, reach: Reach) -> None:
         self._world, self._exchange, self._chaos, self._oracle = world, exchange, chaos, oracle
         self._plan, self._reach = chaos.plan, reach
         self._clock = ProcessClock(world)

@@ -50,7 +50,6 @@ class Strategy:
     entry: int = 0
     exits: list[int] = field(default_factory=list)
     wants_exit: bool = False
-    denied: bool = False
 
 
 @dataclass(slots=True)
@@ -60,6 +59,7 @@ class Alert:
     run: int | None
     reason: Reason
     critical: bool
+    at: float
     acknowledged: bool = False
 
 
@@ -288,12 +288,13 @@ class Database:
         standing = self.alerts.get(key)
         if standing is None or standing.acknowledged:
             self.world.say("alert", run, reason.code, reason.sentence)
-            self.alerts[key] = Alert(run, reason, critical or (standing is not None and standing.critical))
+            serious = critical or (standing is not None and standing.critical)
+            self.alerts[key] = Alert(run, reason, serious, self.world.time)
 
 
 def closing_legs(strategy: Strategy, held: Mapping[Contract, int]) -> list[BasketLeg]:
     """The legs that take a strategy back."""
-    legs = []
+    legs: list[BasketLeg] = []
     for leg in strategy.legs:
         units = held.get(leg.contract, 0)
         if units:

@@ -149,7 +149,8 @@ class MemoryLedger:
     def known_orders(self) -> Mapping[str, KnownOrder]:
         """Everything that was sent, and every live one."""
         with self._transaction("known_orders"):
-            return dict(self.database.known)
+            known = self.database.known
+            return {name: order for name, order in known.items() if order.sent_at is not None or order.is_live}
 
     def keep_external(self, order: BrokerOrder, *, own_tag: bool) -> None:
         """Remember an order that is not ours."""

@@ -18,8 +18,8 @@ from market.contract import Contract, Side
 from tests.simulation.broker import SimulatedBroker
 from tests.simulation.database import Database, Strategy
 from tests.simulation.market import SEGMENT, TICK
-from tests.simulation.oracle import Violation, naked
 from tests.simulation.schedule import Outcome, Schedule, silence
+from tests.simulation.truth import Violation, naked
 from tests.simulation.world import Crash, World
 
 TRIES = 3
@@ -36,7 +36,7 @@ class NaiveTrader:
             schedule.exchange,
             schedule.chaos,
             schedule.judge,
-            self._reach,  # type: ignore[arg-type]
+            self._reach,
         )
 
     def _reach(self, point: str) -> None:
@@ -96,6 +96,7 @@ class Judge:
         self._world, self._exchange, self._database = world, exchange, database
         self.violations: list[Violation] = []
         self.blamed: set[int] = set()
+        self._told: set[tuple[int, int]] = set()
         self._read = 0
         self._positions: dict[int, dict[Contract, int]] = {}
         self._uncovered_since: dict[int, float] = {}
@@ -108,6 +109,9 @@ class Judge:
 
     def under_way(self, name: str, seconds: float, hidden: float) -> None:
         """Late is late."""
+
+    def denied(self, name: str) -> None:
+        """It never looks an order up."""
 
     def blame(self, name: str, why: str) -> None:
         """What no client can undo is not counted."""
@@ -158,7 +162,8 @@ class Judge:
             self._broken(6, 0, "an order is alive at the end")
 
     def _broken(self, invariant: int, number: int, sentence: str) -> None:
-        if number not in self.blamed:
+        if number not in self.blamed and (invariant, number) not in self._told:
+            self._told.add((invariant, number))
             self.violations.append(Violation(invariant, self._world.time, f"strategy {number}: {sentence}"))
             self._world.say("VIOLATION", invariant, number, sentence)
 

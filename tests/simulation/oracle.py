@@ -3,21 +3,48 @@
 A run is *blamed on the exchange* when the exchange did to one of its orders what no client can undo: took it twice,
 filled more than asked, let it arrive after the quarantine, or denied it three times. Such a run may end in ATTENTION,
 with a person called; nothing else may.
+
+==  ============================================================  ====================================================
+ #  what must hold                                                where it is looked at, and when
+==  ============================================================  ====================================================
+ 1  live remainder + filled <= intended, per leg                  `_room` each send, `_within` each arrival and trade
+ 2  trades of the exchange = fills of the ledger, per order       `_orders` at the end
+ 3  every order decodes to one leg of a strategy that was         `on_wire`, `_row` each send
+    claimed, and of a run that the gate let pass
+ 4  no short without cover: 0 s, not 30                           `_cover` each send, `_filled` each trade
+ 5  what a run says at its end is true                            `_claims` when it ends; stays true by 2 and 6
+ 6  no live order without a live run                              `_claims` when it ends, `_orders` at the end
+ 7  every run ends within 15 minutes of the faults                `_ended` at the end
+ 8  fills and epochs never decrease, one epoch writes             `committed` each commit
+ 9  nothing leaves without a fresh committed SENDING row          `on_wire`, `_row` each send
+10  nothing opens after the kill switch or a critical alert,      `_kill` each send
+    nothing but a flatten leaves after a halt
+11  at most ten order calls in any second                         `on_call` each send and cancel
+12  reservations = live orders that open, never negative          `_reservations` each commit, `at_end`
+13  one live attempt per leg, one send per name                   `on_wire`, `_alone` each send; the database's index
+14  no transition outside the tables                              the database's triggers each commit (`Trader.run`)
+15  a paper run makes paper orders                                `on_wire` each send; tests/live_host_guard.py
+16  exposure within the limit, over all runs                      `_limit` each send and trade
+17  an exit never turns a position round                          `_room` each send, `_filled` each trade
+18  as many audit rows as transitions                             `at_end`; the hash chain itself: test_audit.py
+19  the same seed, the same trace                                 test_replay.py
+20  no exception reaches the top                                  `Trader.run`
+21  (ours) where nothing goes wrong, all that was wanted is done  `Schedule._all_done`
+==  ============================================================  ====================================================
 """
 
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import date
 
 from execution.basket.values import TIMING, Attempt, Basket, Purpose
+from execution.legs import BasketLeg, Phase
 from execution.lifecycle import OrderState, RunState, StrategyState
 from execution.naming import OrderNames, OrderPlace
 from execution.ports import SEND_DEADLINE_SECONDS, ClearedOrder
 from execution.simulator.book import Entry, Happening, Order
 from execution.simulator.exchange import Exchange
-from market.contract import Contract, OptionType, Side
-from tests.simulation.database import Database
+from market.contract import Contract, Side
+from tests.simulation.database import Alert, Database
+from tests.simulation.truth import Tally, Truth, Violation, naked
 from tests.simulation.world import World
 
 MOST_CALLS = 10  # the broker's limit, in any second
@@ -26,34 +53,6 @@ LIVENESS = 900.0
 
 _SERIOUS = frozenset({"DUPLICATE_ORDER", "OVERFILL", "FOUND_LATE"})
 _GONE = frozenset({RunState.FLAT, RunState.FAILED_FLAT, RunState.DENIED})
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """One broken invariant."""
-
-    invariant: int
-    time: float
-    sentence: str
-
-    def __str__(self) -> str:
-        return f"invariant {self.invariant} at {self.time:.3f} s: {self.sentence}"
-
-
-@dataclass(slots=True)
-class Tally:
-    """What the exchange did for one leg of one run, in units."""
-
-    opened: int = 0  # on the leg's side
-    closed: int = 0  # against it
-
-
-@dataclass(slots=True)
-class Truth:
-    """What the exchange did for one run."""
-
-    legs: dict[int, Tally] = field(default_factory=dict)
-    position: dict[Contract, int] = field(default_factory=dict)
 
 
 class Oracle:
@@ -72,8 +71,10 @@ class Oracle:
         self.last_arrival = 0.0
         self._killed_at: float | None = None
         self._halted_at: float | None = None
+        self._denied: set[int] = set()
         self._transitions = 0
         self._epoch = 0
+        self._places: dict[str, OrderPlace | None] = {}  # a name is read once: its signature costs time
 
     # --- what the world tells ----------------------------------------------------------------------------------------
 
@@ -82,9 +83,15 @@ class Oracle:
         self._world.say("VIOLATION", invariant, sentence)
         self.violations.append(Violation(invariant, self._world.time, sentence))
 
+    def place_of(self, name: str) -> OrderPlace | None:
+        """Where an order stands in our books, None for one that is not ours."""
+        if name not in self._places:
+            self._places[name] = self._names.read(name)
+        return self._places[name]
+
     def blame(self, name: str, why: str) -> None:
         """The exchange did something to this order that no client can undo."""
-        place = self._names.read(name)
+        place = self.place_of(name)
         if place is not None:
             self._world.say("blamed", name, why)
             self.blamed.setdefault(place.run, why)
@@ -135,10 +142,24 @@ class Oracle:
             self._transitions += was is None or was.state is not attempt.state
             if was is not None and attempt.filled < was.filled:
                 self.broken(8, f"{attempt.correlation_id}: {was.filled} -> {attempt.filled} filled")
-        if sum(self._database.reserved.values()) < 0:
-            self.broken(12, "reservations are negative")
+        self._reservations(after)
         if before is not None and before.state is not after.state and after.has_ended:
             self._claims(after)
+
+    def _reservations(self, run: Basket) -> None:
+        """What may still open is reserved, and nothing else is."""
+        for attempt in run.attempts:
+            opens = run.purpose is Purpose.ENTRY and attempt.phase is not Phase.UNWINDING
+            sent = attempt.is_live and attempt.state is not OrderState.INTENT
+            meant = attempt.quantity if opens and sent else 0
+            reserved = self._database.reserved.get(attempt.correlation_id, 0)
+            if reserved != meant:
+                self.broken(12, f"{attempt.correlation_id}: {reserved} units reserved, {meant} may still open")
+
+    def judged(self, run: int, *, denied: bool) -> None:
+        """The gate has spoken about a run; what it says once the run has its answer does not count."""
+        if self._database.runs[run].state is RunState.PRECHECK:
+            (self._denied.add if denied else self._denied.discard)(run)
 
     # --- requests ----------------------------------------------------------------------------------------------------
 
@@ -159,7 +180,7 @@ class Oracle:
         self.sends[name] = self.sends.get(name, 0) + 1
         if self.sends[name] > 1:
             self.broken(13, f"{name} is sent {self.sends[name]} times")
-        place = self._names.read(name)
+        place = self.place_of(name)
         if place is None:
             self.broken(3, f"{name} names nothing")
             return
@@ -185,6 +206,8 @@ class Oracle:
             self.broken(3, f"{name} is not what its row says")
         if self._database.of_run[run.run].state in {StrategyState.PENDING, StrategyState.MARKED}:
             self.broken(3, f"{name} belongs to a strategy that was never claimed")
+        if run.run in self._denied:
+            self.broken(3, f"{name} belongs to a run that the gate denied")
         if attempt.state not in {OrderState.SENDING, OrderState.UNKNOWN}:
             self.broken(9, f"{name} leaves while its row says {attempt.state}")
         sent = self._world.at(attempt.sent_at) if attempt.sent_at is not None else self._world.time
@@ -192,33 +215,46 @@ class Oracle:
             self.broken(9, f"{name} leaves {self._world.time - sent:.1f} s after it was cleared")
 
     def _kill(self, run: Basket, attempt: Attempt) -> None:
-        opens = run.purpose is Purpose.ENTRY and attempt.side is run.leg(attempt.leg).side
+        opens = run.purpose is Purpose.ENTRY and self._adds(run, attempt)
         since = self._killed_at
         if opens and since is not None and self._world.time - since > KILL_GRACE:
             self.broken(10, f"{attempt.correlation_id} opens {self._world.time - since:.1f} s after the kill switch")
+        if opens and any(self._is_pressing(alert) for alert in self._database.alerts.values()):
+            self.broken(10, f"{attempt.correlation_id} opens though a person was called and has not come")
         since = self._halted_at
         flattens = run.purpose is Purpose.FLATTEN or self._database.flattening
         if not flattens and since is not None and self._world.time - since > KILL_GRACE:
             self.broken(10, f"{attempt.correlation_id} leaves {self._world.time - since:.1f} s after the halt")
 
+    def _adds(self, run: Basket, attempt: Attempt) -> bool:
+        """Whether the exchange would hold more of the leg after it; what it did wrong may be taken back."""
+        if run.run in self.blamed and attempt.phase is Phase.UNWINDING:
+            return False
+        leg = run.leg(attempt.leg)
+        net = leg.side.sign * self._truth(run.run).legs.get(leg.number, Tally()).net
+        return abs(net + attempt.side.sign * attempt.quantity) > abs(net)
+
+    def _is_pressing(self, alert: Alert) -> bool:
+        return alert.critical and not alert.acknowledged and self._world.time - alert.at > KILL_GRACE
+
     def _alone(self, place: OrderPlace, name: str) -> None:
         """No other order of this leg is alive at the exchange or on its way there."""
         for order in self._exchange.every_order():
-            if order.is_live and order.correlation_id != name and self._is_beside(place, order.correlation_id):
+            if order.is_live and order.correlation_id != name and self._is_of(place, order.correlation_id):
                 self.broken(13, f"{name} is sent beside {order.correlation_id}")
         for other, (_, arrives) in self._arriving.items():
-            if arrives > self._world.time and other != name and self._is_beside(place, other):
+            if arrives > self._world.time and other != name and self._is_of(place, other):
                 self.broken(13, f"{name} is sent while {other} is on its way")
 
-    def _is_beside(self, place: OrderPlace, other: str) -> bool:
-        found = self._names.read(other)
+    def _is_of(self, place: OrderPlace, other: str) -> bool:
+        found = self.place_of(other)
         return found is not None and (found.run, found.leg) == (place.run, place.leg)
 
     def _room(self, run: Basket, attempt: Attempt) -> None:
         """What is filled and what this order adds stay within the leg, and within what can be taken back."""
         leg, tally = run.leg(attempt.leg), self._truth(run.run).legs.get(attempt.leg, Tally())
         if attempt.side is leg.side:
-            if tally.opened - tally.closed + attempt.quantity > leg.quantity:
+            if tally.net + attempt.quantity > leg.quantity:
                 self.broken(1, f"{attempt.correlation_id} takes leg {leg.number} beyond {leg.quantity}")
         elif tally.closed + attempt.quantity > tally.opened:
             self.broken(17, f"{attempt.correlation_id} takes back more of leg {leg.number} than was filled")
@@ -231,7 +267,7 @@ class Oracle:
         contract = run.leg(attempt.leg).contract
         position[contract] = position.get(contract, 0) - attempt.quantity
         for order in self._exchange.every_order():
-            place = self._names.read(order.correlation_id) if order.is_live and order.side is Side.SELL else None
+            place = self.place_of(order.correlation_id) if order.is_live and order.side is Side.SELL else None
             if place is not None and place.run == run.run and order.correlation_id != attempt.correlation_id:
                 sold = order.listing.contract
                 position[sold] = position.get(sold, 0) - order.remaining
@@ -257,30 +293,45 @@ class Oracle:
         while self._read < len(journal):
             entry = journal[self._read]
             self._read += 1
-            if entry.kind is Happening.TRADED and entry.correlation_id:
-                self._traded(entry)
+            if entry.correlation_id and entry.kind in {Happening.SUBMITTED, Happening.TRADED}:
+                self._happened(entry)
 
-    def _traded(self, entry: Entry) -> None:
-        self._world.say("traded", entry.correlation_id, entry.side, f"{entry.filled}/{entry.quantity}")
+    def _happened(self, entry: Entry) -> None:
         if entry.filled > entry.quantity:
             self.blame(entry.correlation_id, "filled more than asked")
-        place = self._names.read(entry.correlation_id)
+        place = self.place_of(entry.correlation_id)
         run = None if place is None else self._database.runs.get(place.run)
         if place is None or run is None or entry.side is None:
             return
         leg, truth = run.leg(place.leg), self._truth(place.run)
         tally = truth.legs.setdefault(place.leg, Tally())
-        if entry.side is leg.side:
+        if entry.kind is Happening.TRADED:
+            self._world.say("traded", entry.correlation_id, entry.side, f"{entry.filled}/{entry.quantity}")
+            self._count(entry, leg, truth, tally)
+        if run.run not in self.blamed:
+            self._within(place, leg, tally)
+            self._filled(run, place, tally)
+        if not self.blamed:
+            self._limit()
+
+    def _count(self, entry: Entry, leg: BasketLeg, truth: Truth, tally: Tally) -> None:
+        side = entry.side or leg.side
+        if side is leg.side:
             tally.opened += entry.units
         else:
             tally.closed += entry.units
-        truth.position[leg.contract] = truth.position.get(leg.contract, 0) + entry.side.sign * entry.units
-        if run.run not in self.blamed:
-            self._filled(run, place, leg.quantity, tally)
+        truth.position[leg.contract] = truth.position.get(leg.contract, 0) + side.sign * entry.units
 
-    def _filled(self, run: Basket, place: OrderPlace, intended: int, tally: Tally) -> None:
-        if tally.opened - tally.closed > intended:
-            self.broken(1, f"run {run.run} leg {place.leg}: {tally.opened - tally.closed} of {intended}")
+    def _within(self, place: OrderPlace, leg: BasketLeg, tally: Tally) -> None:
+        """By the exchange's own counters: what is held of a leg and what still stands there for it."""
+        coming = 0
+        for order in self._exchange.every_order():
+            if order.is_live and order.side is leg.side and self._is_of(place, order.correlation_id):
+                coming += order.remaining
+        if tally.net + coming > leg.quantity:
+            self.broken(1, f"run {place.run} leg {leg.number}: {tally.net} held, {coming} coming, {leg.quantity} meant")
+
+    def _filled(self, run: Basket, place: OrderPlace, tally: Tally) -> None:
         if tally.closed > tally.opened:
             self.broken(17, f"run {run.run} leg {place.leg}: closed {tally.closed} of {tally.opened}")
         if not (run.cash_secured or run.allow_naked) and naked(self._position(run)):
@@ -307,18 +358,15 @@ class Oracle:
         if run.run in self.blamed:
             return
         tallies = self._truth(run.run).legs
-        nets = {leg.number: self._net(tallies.get(leg.number)) for leg in run.legs}
+        nets = {leg.number: tallies.get(leg.number, Tally()).net for leg in run.legs}
         if run.state is RunState.COMPLETE and any(nets[leg.number] != leg.quantity for leg in run.legs):
             self.broken(5, f"run {run.run} says COMPLETE and holds {nets}")
         if run.state in _GONE and any(nets.values()):
             self.broken(5, f"run {run.run} says {run.state} and holds {nets}")
         for order in self._exchange.every_order():
-            place = self._names.read(order.correlation_id) if order.is_live else None
+            place = self.place_of(order.correlation_id) if order.is_live else None
             if place is not None and place.run == run.run:
                 self.broken(5, f"run {run.run} says {run.state} and {order.correlation_id} is live")
-
-    def _net(self, tally: Tally | None) -> int:
-        return 0 if tally is None else tally.opened - tally.closed
 
     def at_end(self) -> None:
         """What must hold when all is quiet."""
@@ -346,7 +394,7 @@ class Oracle:
     def _orders(self) -> None:
         """Ledger and exchange agree on every order; none is alive."""
         for order in self._exchange.every_order():
-            place = self._names.read(order.correlation_id)
+            place = self.place_of(order.correlation_id)
             if place is None:
                 continue
             if place.run in self.blamed:
@@ -370,19 +418,3 @@ class Oracle:
             return
         if not any(alert.run == run and alert.reason.code in _SERIOUS for alert in self._database.alerts.values()):
             self.broken(2, f"{order.correlation_id} ({self.blamed[run]}): books differ and nobody was called")
-
-
-def naked(position: Mapping[Contract, int]) -> int:
-    """Units that are short without a long option of their kind that lives as long, or shares; a rule of our own."""
-    worst = 0
-    shares = sum(units for contract, units in position.items() if not contract.is_option)
-    for kind in OptionType:
-        rows = [(contract.expiry, units) for contract, units in position.items() if contract.option_type is kind]
-        for expiry in {day for day, units in rows if units < 0}:
-            alive = sum(units for day, units in rows if _as_long(day, expiry))
-            worst = max(worst, -alive - (shares if kind is OptionType.CALL else 0))
-    return max(worst, -shares, 0)
-
-
-def _as_long(day: date | None, expiry: date | None) -> bool:
-    return day is not None and expiry is not None and day >= expiry

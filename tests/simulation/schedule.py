@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 from execution.basket.values import Purpose, Timing
@@ -15,8 +16,9 @@ from execution.simulator.faults import STORM, Fault, FaultPlan
 from tests.simulation.broker import Chaos
 from tests.simulation.database import Database, Strategy, closing_legs
 from tests.simulation.market import LISTINGS, SECURITIES, Quotes, strategies
-from tests.simulation.oracle import LIVENESS, Oracle, Violation
+from tests.simulation.oracle import LIVENESS, Oracle
 from tests.simulation.traders import Surroundings, Trader
+from tests.simulation.truth import Violation
 from tests.simulation.world import World
 
 CALM_SHARE = 0.03
@@ -80,11 +82,11 @@ class Schedule:
             self._start(owner)
         together = world.between(2.0, 10.0) if world.chance(0.2) else None  # marked in bulk
         for strategy in self.database.strategies.values():
-            world.later(together or world.between(0.0, 15.0), lambda strategy=strategy: self._mark(strategy))
+            world.later(together or world.between(0.0, 15.0), partial(self._mark, strategy))
             if world.chance(0.7):
                 wait = world.between(1.0, 50.0)
                 self._busy_until = max(self._busy_until, wait + 3.0)
-                world.later(wait, lambda strategy=strategy: self._want_exit(strategy))
+                world.later(wait, partial(self._want_exit, strategy))
         if not world.is_calm and world.chance(0.35):
             world.later(world.between(1.0, 50.0), self._stop_account)
         if not world.is_calm and world.chance(0.15):

@@ -5,7 +5,7 @@ import pytest
 from tests.simulation.__main__ import main
 from tests.simulation.naive import simulate_naive
 
-SCHEDULES = 300
+SCHEDULES = 100
 
 
 def test_the_documents_design_breaks_in_most_schedules() -> None:

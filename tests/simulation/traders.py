@@ -14,7 +14,7 @@ from execution.simulator.exchange import Exchange
 from market.contract import Side
 from market.errors import MarketError, Reason
 from tests.simulation.broker import Chaos, SimulatedBroker
-from tests.simulation.database import Database
+from tests.simulation.database import Database, Violated
 from tests.simulation.ledger import MemoryLedger
 from tests.simulation.market import SEGMENT, TICK, Quotes
 from tests.simulation.oracle import Oracle
@@ -36,12 +36,14 @@ def _weight(point: str) -> float:
 class SimulatedDesk:
     """Judges nothing wrong and prices at the touch, unless the schedule says otherwise."""
 
-    def __init__(self, world: World, chaos: Chaos, quotes: Quotes, database: Database) -> None:
-        self._world, self._chaos, self._quotes, self._database = world, chaos, quotes, database
+    def __init__(self, around: "Surroundings") -> None:
+        self._world, self._chaos, self._quotes = around.world, around.chaos, around.quotes
+        self._database, self._oracle = around.database, around.oracle
 
     def check(self, basket: Basket) -> Reason | None:
         """Deny some baskets."""
         denied = self._world.chance(self._chaos.denied) and basket.opens
+        self._oracle.judged(basket.run, denied=denied)
         return Reason("DENIED", "The schedule says so.") if denied else None
 
     def limit(self, basket: Basket, wanted: Price) -> Decimal:
@@ -89,7 +91,7 @@ class Trader:
         """New memory, as after a start."""
         around, clock = self._around, ProcessClock(self._world)
         self._leads, self._caught_up, self._reconciled_at = False, False, self._world.time
-        desk = SimulatedDesk(self._world, self._chaos, around.quotes, around.database)
+        desk = SimulatedDesk(around)
         self.executor = Executor(
             ledger=self._ledger, broker=self._broker, clock=clock, desk=desk, names=around.names, timing=around.timing
         )
@@ -138,6 +140,9 @@ class Trader:
             pause = BUSY_PAUSE
         except Fenced:
             self._world.say("fenced", self.owner)
+            self._forget()
+        except Violated as refused:
+            self._around.oracle.broken(13 if "two live" in str(refused) else 14, str(refused))
             self._forget()
         except Exception as error:  # noqa: BLE001 - the top level: nothing may get here
             self._around.oracle.broken(20, f"{type(error).__name__}: {error}")

@@ -29,10 +29,13 @@ class World:
         self.is_calm = False  # nothing goes wrong at all in this schedule
         self._agenda: list[tuple[float, int, Act]] = []
         self._pushed = 0
+        self._moment = 0.0, START
 
     def now(self) -> datetime:
-        """The moment, aware."""
-        return START + timedelta(seconds=self.time)
+        """The moment, aware; made once for all who ask at it."""
+        if self._moment[0] != self.time:
+            self._moment = self.time, START + timedelta(seconds=self.time)
+        return self._moment[1]
 
     def at(self, moment: datetime) -> float:
         """Seconds since the start of a moment."""

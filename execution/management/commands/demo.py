@@ -39,7 +39,7 @@ class Command(ConsoleCommand):
         desk = open_desk(options["as_of"])
         record_underlyings(desk.market.underlyings())
         equal_weights()
-        report = run_day(desk, risk="moderate", min_score=0.5, bar=self.progress)
+        report = run_day(desk, as_of=options["as_of"], risk="moderate", min_score=0.5, bar=self.progress)
         day_seconds = time.monotonic() - started
         exits = self._follow(options)
         ids = [a.strategy_id for a in report.allocation.allocations.filter(sets__gt=0)]

@@ -34,7 +34,8 @@ class Command(ConsoleCommand):
         """Run every step with progress, then show what came of each."""
         started = time.monotonic()
         desk = open_desk(options["as_of"], account_name=options["account"])
-        report = run_day(desk, risk=options["risk"], min_score=options["min_score"], bar=self.progress)
+        taste = {"risk": options["risk"], "min_score": options["min_score"]}
+        report = run_day(desk, as_of=options["as_of"], bar=self.progress, **taste)
         self.emit(day_data(report), *day_tables(report, time.monotonic() - started))
         return None if day_went_well(report) else FAILED
 

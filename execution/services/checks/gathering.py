@@ -31,7 +31,7 @@ from execution.legs import Slice
 from execution.ports import Broker
 from execution.services.checks import counting
 from execution.services.listing import ListedLeg
-from execution.services.standing import standing
+from execution.services.standing import Standing, standing
 from market.contract import Contract, Side
 from market.errors import OptionsError
 from market.ports import Touch
@@ -106,7 +106,7 @@ def gather(
     return Situation(
         now=now,
         exchanges=tuple(one.exchange for one in legs),
-        desk=_desk(account, broker, asked),
+        desk=_desk(account, broker, asked, standing(account.pk)),
         approval=_approval(strategy) if entering else None,
         drift=_drift(strategy, sent, orders, spot, limits) if entering else None,
         legs=tuple(facts.values()),
@@ -133,15 +133,19 @@ def gather_order(
     asked: Asked,
     intended: int,
     run_id: int,
+    found: Standing,
 ) -> Situation:
-    """What the cheap checks look at inside a SENDING transaction; `intended` are the units of the INTENT row."""
-    row = strategy.legs.select_related("strategy").filter(pk=order.listed.row_id).first()
+    """What the cheap checks look at inside a SENDING transaction; `intended` are the units of the INTENT row.
+
+    Every read here stands between a decision and the wire: `strategy` comes with its legs, `found` is held already.
+    """
+    row = next((one for one in strategy.legs.all() if one.pk == order.listed.row_id), None)
     fact = _leg(order.listed, row, strategy)
     spot = _known(asked.spot)
     return Situation(
         now=now,
         exchanges=(order.listed.exchange,),
-        desk=_desk(account, broker, asked),
+        desk=_desk(account, broker, asked, found),
         drift=None if spot is None else DriftFact(spot=spot[0], spot_at=spot[1]),
         legs=(fact,),
         orders=(_order(order, fact),),
@@ -161,10 +165,10 @@ def _known(question: Callable[[], T]) -> T | None:
         return None
 
 
-def _desk(account: Account, broker: Broker, asked: Asked) -> DeskFact:
+def _desk(account: Account, broker: Broker, asked: Asked, found: Standing) -> DeskFact:
     """A broker of another mode than the account is nobody's mode."""
     mode = account.mode if broker.mode == account.mode else None
-    return DeskFact(mode=mode, armed_today=asked.armed_today, trading_state=standing(account.pk).state.value)
+    return DeskFact(mode=mode, armed_today=asked.armed_today, trading_state=found.state.value)
 
 
 def _approval(strategy: OptionStrategy) -> Approval:

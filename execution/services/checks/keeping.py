@@ -14,8 +14,11 @@ from strategies.models import OptionStrategy
 logger = logging.getLogger(__name__)
 
 
-def limits_for(account: Account) -> Limits:
-    """The defaults, with what the account's owner set, with what the newest row of its history says (one query)."""
+def limits_for(account: Account, *, replayed: bool = False) -> Limits:
+    """The defaults, with what the account's owner set, with what the newest row of its history says (one query).
+
+    A recorded day that is replayed may be traded to its close: end-of-day chains know no earlier minute.
+    """
     capital = Decimal(account.capital)
     own = Limits.for_account(
         capital=capital,
@@ -25,6 +28,8 @@ def limits_for(account: Account) -> Limits:
         sets=account.max_sets,
         greeks_required=account.mode == Account.Mode.LIVE,
     )
+    if replayed:
+        own = replace(own, entry_before_close_minutes=0, exit_before_close_minutes=0)
     row = RiskLimits.objects.in_force(account)
     if row is None:
         return own

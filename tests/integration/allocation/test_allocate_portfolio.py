@@ -245,7 +245,7 @@ def test_what_is_marked_or_open_counts_as_used(account, status):
 
 
 def test_what_is_closed_failed_or_pending_does_not_count(account):
-    offer("CLOSED", status="executed", execution_detail="closed")
+    offer("CLOSED", status="closed")
     offer("FAILED", status="failed")
     offer("PENDING")
 

@@ -22,6 +22,7 @@ from execution.models import (
 )
 from execution.services.checks import Asked, gather, gather_order, limits_for
 from execution.services.listing import ListedLeg, listed_legs
+from execution.services.standing import standing
 from market.contract import Side
 from market.errors import Reason
 from market.ports import Touch
@@ -193,7 +194,7 @@ def test_a_broker_that_does_not_answer_denies_what_depends_on_it(ask, strategy):
     assert ask(strategy, spot=raises) == {"QUOTE_FRESH": "QUOTE_FRESH_UNKNOWN", "DRIFT": "DRIFT_UNKNOWN"}
 
 
-def test_a_leg_that_lost_its_order_is_missed_at_the_gate(ask, strategy):
+def test_fm_D12_a_leg_that_lost_its_order_is_missed_at_the_gate(ask, strategy):
     assert ask(strategy, leave_out=1) == {"SHADOW_COUNT": "SHADOW_COUNT", "DRIFT": "DRIFT_UNKNOWN"}
 
 
@@ -280,8 +281,8 @@ def test_our_own_working_order_is_not_met_from_the_other_side(ask, strategy, mak
 
 
 def test_calls_of_this_second_are_counted_from_the_governors_table(ask, strategy, account):
-    for _ in range(8):
-        OrderCall.objects.create(account=account, urgent=False)
+    for number in range(1, 9):
+        OrderCall.objects.create(account=account, number=number, urgent=False)
     OrderCall.objects.update(taken_at=timezone.now())
 
     assert ask(strategy) == {"RATE": "RATE"}
@@ -302,7 +303,7 @@ def test_the_cheap_checks_look_at_one_order_and_what_is_really_filled(strategy, 
     def denied(listed: ListedLeg, intended: int = LOT) -> dict[str, str]:
         situation = gather_order(
             strategy, order_of(listed), account=account, broker=Mode(), now=NOON, asked=ASKED, intended=intended,
-            run_id=1,
+            run_id=1, found=standing(account.pk),
         )  # fmt: skip
         answers = run_cheap_checks(situation, limits, Purpose.ENTRY)
         return {each.code: each.reason_code for each in answers if not each.passed}

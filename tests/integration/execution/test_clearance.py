@@ -10,6 +10,7 @@ from execution.models import LegOrder, PaperOrder
 from execution.ports import SEND_DEADLINE_SECONDS
 from execution.services.preparation import Desk
 from execution.services.runs import open_entry
+from execution.services.standing import Standing
 from execution.services.trading import trading
 from market.errors import Reason
 from strategies.models import OptionStrategy
@@ -27,14 +28,14 @@ def test_fm_C5_who_stands_still_while_sending_is_committed_sends_nothing(desk: D
         leader.reconcile()
         gate = leader.ledger.last_gate
 
-        def slow_once(basket: Basket, attempt: Attempt) -> Reason | None:
+        def slow_once(basket: Basket, attempt: Attempt, found: Standing) -> Reason | None:
             if not seen:
                 desk.clock.sleep(SEND_DEADLINE_SECONDS + 1.0)
             seen.append(attempt.correlation_id)
-            return gate(basket, attempt)
+            return gate(basket, attempt, found)
 
         leader.ledger.last_gate = slow_once
-        leader.turn()
+        leader.until_quiet()
 
     first = LegOrder.objects.get(correlation_id=seen[0])
     assert (first.state, first.reason_code) == (OrderState.NOT_PLACED, "SEND_DEADLINE")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from execution.models import ExecutionRun, LegOrder, Position, Trade
+from execution.models import Alert, ExecutionRun, LegOrder, Position, Trade
 from execution.services.preparation import Desk, prepare_exit
 from market.contract import Contract, OptionType
 from market.models import Instrument
@@ -148,7 +148,9 @@ def test_a_wing_without_a_bid_does_not_keep_the_short_open(desk: Desk, scripted:
 
     strategy.refresh_from_db()
     assert held() == {Decimal(1100): LOT}
-    assert (seen.exit_run.state, seen.exit_run.reason.code) == ("settling", "PRICE_COLLAR")
+    # What is written as the reason is the rule it leaves by; that it is still in something is told to a person.
+    assert (seen.exit_run.state, seen.exit_run.reason.code) == ("settling", "TIME_EXIT")
+    assert list(Alert.objects.values_list("code", flat=True)) == ["STILL_HELD"]
     assert (strategy.execution_status, strategy.execution_detail) == ("executed", "closing")
     assert ExecutionRun.objects.open().filter(purpose="exit").count() == 1
 
@@ -203,7 +205,22 @@ def test_a_short_without_a_price_does_not_keep_the_other_short_open(
 
     left = Position.objects.exclude(quantity=0).values_list("strike", "option_type", "quantity")
     assert set(left) == {(Decimal(1050), "CE", -LOT), (Decimal(1100), "CE", LOT), (Decimal(1000), "PE", LOT)}
-    assert (seen.exit_run.state, seen.exit_run.reason.code) == ("settling", "NO_TOUCH")
+    assert seen.exit_run.reason.code == "TIME_EXIT"
+    assert ExecutionRun.objects.open().filter(purpose="exit").count() == 1  # it goes on trying
+    assert list(Alert.objects.values_list("code", "level")) == [("STILL_HELD", "CRITICAL")]
+
+
+def test_the_wing_that_covers_a_short_without_a_price_is_not_sold_and_a_note_says_why(
+    desk: Desk, scripted: Any, opened: Any
+) -> None:
+    strategy = opened(*CONDOR)
+    del scripted.touches[option(1050)]
+
+    plan = prepare_exit(strategy, desk)
+
+    assert [(str(order.piece.side), order.piece.leg.number) for order in plan.orders] == [("BUY", 3), ("SELL", 4)]
+    assert (plan.waiting, plan.denials) == ({1, 2}, ())
+    assert [note.code for note in plan.notes] == ["NO_TOUCH", "NAKED_SHORT"]
 
 
 @pytest.mark.parametrize("dead", [(1000,), (1000, 1050)])

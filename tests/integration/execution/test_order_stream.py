@@ -85,14 +85,14 @@ def test_every_page_gets_the_update(cookie, order):
 
 
 @pytest.mark.parametrize("cookie", ["", "nonsense"])
-def test_strangers_are_turned_away(cookie):
+def test_fm_F8_strangers_are_turned_away(cookie):
     async def knock():
         return await socket_of(cookie).connect()
 
     assert async_to_sync(knock)() == (False, 4401)
 
 
-def test_a_foreign_origin_is_refused_even_with_a_session(cookie):
+def test_fm_F8_a_foreign_origin_is_refused_even_with_a_session(cookie):
     async def knock():
         return await socket_of(cookie, origin="https://evil.example").connect()
 
@@ -115,7 +115,7 @@ def test_what_a_browser_says_is_ignored(cookie, words):
     assert async_to_sync(talk)()
 
 
-def test_a_dead_redis_costs_a_warning_and_nothing_else(order, settings, caplog):
+def test_fm_C9_C10_a_dead_redis_costs_a_warning_and_nothing_else(order, settings, caplog):
     settings.CHANNEL_LAYERS = {
         "default": {
             "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",

@@ -78,7 +78,7 @@ def test_calls_that_no_window_counts_any_more_are_forgotten():
 
 
 @committed
-def test_fm_A5_no_rolling_second_sees_more_than_ten_calls_whoever_takes_them():
+def test_fm_A5_C15_no_rolling_second_sees_more_than_ten_calls_whoever_takes_them():
     account = AccountFactory()
     until = time.monotonic() + 4.0
     granted: list[bool] = []

@@ -11,6 +11,7 @@ from execution.services.listing import listed_legs
 from execution.services.preparation import Desk
 from execution.services.standing import standing
 from strategies.models import OptionStrategy
+from tests.factories import walk
 from tests.integration.execution.conftest import LOT
 from tests.integration.execution.desks import SAID, PowerCut, answering, monitor, run_queue, watched, work_for
 
@@ -61,7 +62,6 @@ def test_an_exit_with_an_unknown_order_sends_nothing_for_that_leg_at_the_resume(
 
 def test_an_unknown_order_of_an_unwind_is_looked_up_and_not_sent_again(desk: Desk, make_strategy: Make) -> None:
     make_strategy()
-    desk, spy = watched(desk)
     lost = answering(desk, None, NO, NO, OutcomeUnknown(SAID))
 
     (result,) = run_queue(lost)
@@ -75,7 +75,9 @@ def test_an_unknown_order_of_an_unwind_is_looked_up_and_not_sent_again(desk: Des
 
 @pytest.fixture
 def poisoned(desk: Desk, make_strategy: Make) -> Callable[[], ExecutionRun]:
-    """A run whose books say that a leg of one lot bought two: nobody can say what is outstanding."""
+    """A run whose books say that a leg of one lot bought two, since the first order was given up for lost and
+    filled after all: nobody can say what is outstanding.
+    """
 
     def make() -> ExecutionRun:
         strategy = make_strategy()
@@ -84,17 +86,20 @@ def poisoned(desk: Desk, make_strategy: Make) -> Callable[[], ExecutionRun]:
             strategy=strategy, account=desk.account, broker="paper", as_of=desk.as_of,
             intended=to_json(listed_legs(strategy, desk.as_of)),
         )  # fmt: skip
-        for state in ("precheck", "ready", "buying"):
-            ExecutionRun.objects.filter(pk=run.pk).update(state=state)
-        order = LegOrder.objects.create(
-            run=run, leg=strategy.legs.get(setup_type="BUY"), side="BUY", segment="NSE_FNO", security_id="10",
-            symbol="ACME-1000-CE", quantity=2 * LOT, limit_price=40, correlation_id="P-POISON",
-            intended_at=desk.as_of,
-        )  # fmt: skip
-        for state in ("sending", "acked"):
-            LegOrder.objects.filter(pk=order.pk).update(state=state, sent_at=desk.as_of)
-        LegOrder.objects.filter(pk=order.pk).update(state="filled", filled_quantity=2 * LOT, average_price=40)
+        walk(run, "precheck", "ready", "buying")
+        lost = walk(bought(run, 1), "sending", "not_placed")
+        again = walk(bought(run, 2), "sending", "acked")
+        for order in (again, lost):
+            LegOrder.objects.filter(pk=order.pk).update(state="filled", filled_quantity=LOT, average_price=40)
         return run
+
+    def bought(run: ExecutionRun, attempt: int) -> LegOrder:
+        order: LegOrder = LegOrder.objects.create(
+            run=run, leg=run.strategy.legs.get(setup_type="BUY"), side="BUY", segment="NSE_FNO", security_id="10",
+            symbol="ACME-1000-CE", quantity=LOT, limit_price=40, correlation_id=f"P-POISON-{attempt}",
+            attempt=attempt, intended_at=desk.as_of, sent_at=desk.as_of,
+        )  # fmt: skip
+        return order
 
     return make
 

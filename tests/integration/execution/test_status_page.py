@@ -14,12 +14,14 @@ from execution.models import ExecutionRun, LegOrder, StrategyMark, Trade
 from market.calendar import IST
 from market.models import FileImport
 from strategies.models import OptionStrategy, StrategyLeg
+from tests.factories import RUN_DONE, walk
 
 pytestmark = pytest.mark.django_db
 
 PAGE = "/execution/"
 FRIDAY = datetime(2026, 1, 30, 9, 14, tzinfo=IST)
-PAGE_QUERIES = 17
+PAGE_QUERIES = 22
+BUYING = ("precheck", "ready", "buying")
 
 
 @pytest.fixture
@@ -49,9 +51,10 @@ def make_strategy(status="pending", **values):
     return strategy
 
 
-def make_run(strategy, **values):
+def make_run(strategy, *states):
     account = Account.objects.get(name="paper")
-    return ExecutionRun.objects.create(strategy=strategy, account=account, broker="paper", as_of=FRIDAY, **values)
+    run = ExecutionRun.objects.create(strategy=strategy, account=account, broker="paper", as_of=FRIDAY)
+    return walk(run, *states)
 
 
 def make_trade(strategy, moment, *, order, **values):
@@ -113,14 +116,15 @@ def test_an_empty_desk_says_what_to_do(trader):
 def test_queue_runs_failures_positions_and_trades_are_shown(trader):
     make_strategy("marked", stock_name="QUEUED", execution_notes="before <b>RBI</b>")
     working = make_strategy("executing", stock_name="WORKING")
-    run = make_run(working, state="buying")
-    LegOrder.objects.create(
+    run = make_run(working, *BUYING)
+    order = LegOrder.objects.create(
         run=run, leg=working.legs.get(), side="BUY", segment="NSE_FNO", security_id="41", symbol="X", quantity=75,
-        filled_quantity=50, limit_price="10", state="part", correlation_id="r1",
+        filled_quantity=50, limit_price="10", correlation_id="r1",
     )  # fmt: skip
+    walk(order, "sending", "acked", "part")
     make_strategy("failed", stock_name="BROKEN", execution_notes="LIMIT: too much")
     held = make_strategy("executed", stock_name="HELD")
-    make_run(held, state="complete")
+    make_run(held, *RUN_DONE)
     make_trade(held, FRIDAY, order="1")
     StrategyMark.objects.create(strategy=held, as_of=FRIDAY, profit=Decimal(-1234))
 
@@ -163,9 +167,9 @@ def test_the_page_costs_the_same_queries_for_one_row_and_for_many(trader):
         for number in range(rows):
             make_strategy("marked")
             make_strategy("failed")
-            make_run(make_strategy("executing"), state="buying")
+            make_run(make_strategy("executing"), *BUYING)
             held = make_strategy("executed")
-            make_run(held, state="complete")
+            make_run(held, *RUN_DONE)
             make_trade(held, FRIDAY, order=f"{rows}-{number}")
             StrategyMark.objects.create(strategy=held, as_of=FRIDAY, profit=1)
         with at(FRIDAY), CaptureQueriesContext(connection) as queries:
@@ -198,7 +202,7 @@ def test_the_page_has_no_inline_script_and_no_foreign_address(trader):
 
 
 @pytest.mark.parametrize("method", ["post", "put", "delete"])
-def test_the_page_only_reads(trader, method):
+def test_fm_F6_the_page_only_reads(trader, method):
     assert getattr(trader, method)(PAGE).status_code == 405
 
 

@@ -77,7 +77,7 @@ def test_a_wake_is_heard_at_once(account: Account) -> None:
 
 
 @pytest.mark.django_db
-def test_without_redis_waking_is_only_a_warning(settings: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_fm_C8_C9_without_redis_waking_is_only_a_warning(settings: Any, caplog: pytest.LogCaptureFixture) -> None:
     settings.WAKE_URL = "unix:///nowhere/redis.sock?db=4"
 
     wake()
@@ -85,7 +85,7 @@ def test_without_redis_waking_is_only_a_warning(settings: Any, caplog: pytest.Lo
     assert "could not be woken" in caplog.text
 
 
-def test_the_first_pass_compares_the_books_and_begins_the_next_of_the_queue(
+def test_fm_C8_the_first_pass_compares_the_books_and_begins_the_next_of_the_queue(
     desk: Desk, make_strategy: Callable[..., OptionStrategy]
 ) -> None:
     second, first = make_strategy(priority=1), make_strategy(priority=9)

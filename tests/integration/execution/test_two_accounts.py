@@ -90,7 +90,7 @@ def test_the_preview_shows_what_this_account_would_execute(desk: Desk, other: De
     ours, theirs = make_strategy(), make_strategy()
     take(theirs, other.account)
 
-    assert [one.strategy.pk for one in preview_queue(desk=desk)] == [ours.pk]
+    assert [one.plan.strategy.pk for one in preview_queue(desk=desk)] == [ours.pk]
 
 
 def test_asking_for_the_mark_of_another_account_says_whose_it_is(desk: Desk, other: Desk, make_strategy: Make) -> None:

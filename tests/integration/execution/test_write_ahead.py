@@ -48,7 +48,9 @@ def in_another_session(sql: str) -> list[Any]:
 
 
 @committing
-def test_fm_B1_sending_is_committed_before_the_call_and_no_transaction_is_open(desk: Desk, make_strategy: Make) -> None:
+def test_fm_C1_C14_sending_is_committed_before_the_call_and_no_transaction_is_open(
+    desk: Desk, make_strategy: Make
+) -> None:
     make_strategy()
     seen: list[Any] = []
 
@@ -76,7 +78,7 @@ def test_a_refusal_for_pace_is_tried_again_under_a_new_name(desk: Desk, make_str
     ]
 
 
-def test_a_dead_token_ends_the_basket_and_calls_a_person(desk: Desk, make_strategy: Make) -> None:
+def test_fm_A14_a_dead_token_ends_the_basket_and_calls_a_person(desk: Desk, make_strategy: Make) -> None:
     strategy = make_strategy()
     desk, spy = watched(desk, before=_raise(AuthExpired(SAID)))
 
@@ -103,7 +105,7 @@ def test_what_provably_never_left_is_tried_again_under_a_new_name(desk: Desk, ma
     assert len({order.correlation_id for order in desk.broker.placed}) == 3
 
 
-def test_a_lost_answer_is_found_by_its_name_and_not_sent_again(desk: Desk, make_strategy: Make) -> None:
+def test_fm_A2_a_lost_answer_is_found_by_its_name_and_not_sent_again(desk: Desk, make_strategy: Make) -> None:
     strategy = make_strategy()
     desk, spy = watched(desk, after=_raise(OutcomeUnknown(SAID)))
 
@@ -114,7 +116,7 @@ def test_a_lost_answer_is_found_by_its_name_and_not_sent_again(desk: Desk, make_
     assert (len(spy.placed), PaperOrder.objects.count()) == (2, 2)
 
 
-def test_an_order_that_nobody_knows_is_given_up_after_its_quarantine_and_never_resent(
+def test_fm_A1_an_order_that_nobody_knows_is_given_up_after_its_quarantine_and_never_resent(
     desk: Desk, make_strategy: Make
 ) -> None:
     strategy = make_strategy()
@@ -136,7 +138,9 @@ def test_an_order_that_nobody_knows_is_given_up_after_its_quarantine_and_never_r
 
 
 @pytest.mark.slow
-def test_books_that_cannot_be_read_leave_the_order_unknown_and_call_a_person(desk: Desk, make_strategy: Make) -> None:
+def test_fm_A13_books_that_cannot_be_read_leave_the_order_unknown_and_call_a_person(
+    desk: Desk, make_strategy: Make
+) -> None:
     strategy = make_strategy()
     desk, spy = watched(desk, before=_raise(OutcomeUnknown(SAID)), deaf=True)
 
@@ -197,7 +201,7 @@ def test_books_that_do_not_tell_the_end_are_not_believed(
     assert len(spy.placed) == 1
 
 
-def test_a_crash_while_sending_is_looked_up_and_the_basket_goes_on_at_the_next_start(
+def test_fm_C3_a_crash_while_sending_is_looked_up_and_the_basket_goes_on_at_the_next_start(
     desk: Desk, make_strategy: Make
 ) -> None:
     strategy = make_strategy()
@@ -269,7 +273,7 @@ def cut_books(leader: Trading, **how: Any) -> None:
     leader._executor._ledger = CutLedger(leader.ledger, **how)  # type: ignore[assignment]
 
 
-def test_an_intent_that_was_never_sent_is_void_after_a_crash(desk: Desk, make_strategy: Make) -> None:
+def test_fm_C2_an_intent_that_was_never_sent_is_void_after_a_crash(desk: Desk, make_strategy: Make) -> None:
     strategy = make_strategy()
     with pytest.raises(PowerCut), trading(desk) as leader:
         open_entry(strategy.pk, desk)
@@ -310,7 +314,7 @@ def test_what_was_cleared_and_not_sent_is_given_up_after_its_quarantine_and_not_
 
 @pytest.mark.parametrize("number", range(1, 11))
 @pytest.mark.parametrize("after", [False, True])
-def test_after_a_crash_at_any_write_the_basket_is_whole_or_nothing(
+def test_fm_F16_after_a_crash_at_any_write_the_basket_is_whole_or_nothing(
     desk: Desk, make_strategy: Make, number: int, after: bool
 ) -> None:
     strategy = make_strategy()
@@ -370,7 +374,7 @@ def test_a_stale_view_of_a_run_writes_nothing(desk: Desk, make_strategy: Make) -
     assert ExecutionRun.objects.get().version == version
 
 
-def test_a_leader_that_is_over_writes_nothing(desk: Desk, make_strategy: Make) -> None:
+def test_fm_C5_a_leader_that_is_over_writes_nothing(desk: Desk, make_strategy: Make) -> None:
     strategy = make_strategy()
     with trading(desk) as leader:
         run = open_entry(strategy.pk, desk)
@@ -401,7 +405,7 @@ def test_while_somebody_leads_a_run_is_not_taken_over(desk: Desk, make_strategy:
 
 
 @committing
-def test_two_executors_on_one_row_execute_it_once(desk: Desk, make_strategy: Make) -> None:
+def test_fm_C6_C7_two_executors_on_one_row_execute_it_once(desk: Desk, make_strategy: Make) -> None:
     strategy = make_strategy()
     gate, results, refusals = threading.Barrier(2), [], []
 

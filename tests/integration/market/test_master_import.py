@@ -255,7 +255,7 @@ def test_a_row_that_turns_bad_is_withdrawn():
     assert stored(40004) == [(False, "rejected")]
 
 
-def test_a_reused_id_makes_a_new_row_and_keeps_the_old_terms():
+def test_fm_D4_a_reused_id_makes_a_new_row_and_keeps_the_old_terms():
     take()
     reused = option(40004, strike="25100.00000")
 
@@ -383,7 +383,7 @@ GARBAGE = {
 
 
 @pytest.mark.parametrize("name", GARBAGE)
-def test_garbage_is_refused_whole_and_nothing_is_lost(name: str):
+def test_fm_D8_garbage_is_refused_whole_and_nothing_is_lost(name: str):
     content, code = GARBAGE[name]
     good = take()
     before = list(Instrument.objects.order_by("id").values())
@@ -506,7 +506,7 @@ def test_a_download_is_imported():
         (httpx.Response(200, content=master()), {"largest": 100}, "TOO_LARGE"),
     ],
 )
-def test_a_bad_download_is_refused_and_recorded(answer: httpx.Response, limits: dict[str, int], code: str):
+def test_fm_D8_a_bad_download_is_refused_and_recorded(answer: httpx.Response, limits: dict[str, int], code: str):
     with pytest.raises(BadMaster) as refusal:
         fetched(answer, **limits)
 

@@ -75,7 +75,7 @@ def test_a_neighbour_is_never_offered(contract: Contract):
     assert code_of(contract) == "NOT_IN_MASTER"
 
 
-def test_an_expired_contract_is_refused_and_the_expiry_day_is_not():
+def test_fm_D3_an_expired_contract_is_refused_and_the_expiry_day_is_not():
     assert resolve(call(), as_of=FEB_24).security_id == "40002"
     assert code_of(call(), as_of=date(2026, 2, 25)) == "EXPIRED"
 
@@ -109,7 +109,7 @@ def test_a_basket_takes_one_query(django_assert_num_queries: Any):
     assert [found[contract].security_id for contract in basket] == ["40002", "40004", "850001", "2885"]
 
 
-def test_one_unknown_leg_refuses_the_basket():
+def test_fm_D12_one_unknown_leg_refuses_the_basket():
     with pytest.raises(UnknownInstrument) as refusal:
         resolve_all([call(), call(25_051.0)], as_of=TODAY)
 

@@ -89,7 +89,7 @@ def test_one_bad_row_refuses_the_file(admin_client, row):
     ],
     ids=["empty", "html", "nul", "utf16", "latin", "no key", "many rows", "big"],
 )
-def test_what_is_no_small_csv_is_refused_whole(admin_client, content):
+def test_fm_D9_what_is_no_small_csv_is_refused_whole(admin_client, content):
     preview = upload(admin_client, INDUSTRIES, content)
 
     assert preview.status_code == 200
@@ -98,7 +98,7 @@ def test_what_is_no_small_csv_is_refused_whole(admin_client, content):
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", " ="])
-def test_an_export_holds_no_formula_and_reads_back_as_it_was(admin_client, start):
+def test_fm_D9_an_export_holds_no_formula_and_reads_back_as_it_was(admin_client, start):
     name = f"{start}HYPERLINK(1)"
     Underlying.objects.create(symbol="ACME", industry=name.strip(), sector=name, market_cap=5)
 

@@ -95,7 +95,7 @@ def test_postgres_listens_on_no_tcp_port_and_keeps_its_socket_private(running):
     assert Path(servers.redis_socket).stat().st_mode & 0o777 == 0o700
 
 
-def test_redis_has_no_port_keeps_an_append_only_file_and_evicts_nothing(running):
+def test_fm_C10_redis_has_no_port_keeps_an_append_only_file_and_evicts_nothing(running):
     _, servers = running
 
     with redis_client(servers) as client:

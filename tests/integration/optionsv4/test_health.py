@@ -14,7 +14,7 @@ def test_well(client):
     assert (response.status_code, response.json()) == (200, {"status": "ok", "problems": {}})
 
 
-def test_pending_migrations_are_a_503(client):
+def test_fm_C23_pending_migrations_are_a_503(client):
     MigrationRecorder.Migration.objects.filter(app="execution").delete()
 
     response = client.get("/healthz")

@@ -34,6 +34,9 @@ def test_the_day_is_rung_in_indian_time():
         ("9", "20", "optionsv4.tasks.capture_and_generate"),
         ("9", "35", "allocation.tasks.allocate_all"),
         ("9-15", "*", "execution.tasks.wake_trader"),
+        ("7-15", "*/10", "execution.tasks.watch_access_token"),
+        ("*", "*/5", "execution.tasks.remind_of_alerts"),
+        ("*", "*/5", "execution.tasks.export_audit_head"),
     }
     assert zones == {"Asia/Kolkata"}
 

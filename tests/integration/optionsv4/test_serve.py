@@ -14,7 +14,7 @@ PROJECT = Path(__file__).parents[3]
 RUN = """
 import sys
 from pathlib import Path
-from optionsv4.management.commands.serve import run_together
+from optionsv4.together import run_together
 commands = {name: [sys.executable, "-c", code] for name, code in zip(sys.argv[2::2], sys.argv[3::2])}
 print(run_together(commands, directory=Path(sys.argv[1]), stop_seconds=1.0))
 """
@@ -39,10 +39,10 @@ def pid_in(directory: Path, name: str) -> int:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_signal_stops_every_process(tmp_path, comes_true, number):
     served = start(tmp_path, web=SLEEPER, worker=SLEEPER)
-    assert comes_true(lambda: pid_in(tmp_path, "web") and pid_in(tmp_path, "worker"))
+    assert comes_true(lambda: pid_in(tmp_path, "web") and pid_in(tmp_path, "worker"), seconds=30)
 
     served.send_signal(number)
-    said, _ = served.communicate(timeout=10)
+    said, _ = served.communicate(timeout=30)
 
     if number != signal.SIGKILL:
         assert (served.returncode, said) == (0, "None\n")
@@ -53,7 +53,7 @@ def test_signal_stops_every_process(tmp_path, comes_true, number):
 def test_death_of_one_is_told_with_its_code_and_ends_the_rest(tmp_path, comes_true):
     served = start(tmp_path, web=SLEEPER, trader="import time; time.sleep(0.5); raise SystemExit(7)")
 
-    said, _ = served.communicate(timeout=10)
+    said, _ = served.communicate(timeout=30)
 
     assert said == "('trader', 7)\n"
     assert not command_line(pid_in(tmp_path, "web"))
@@ -61,10 +61,10 @@ def test_death_of_one_is_told_with_its_code_and_ends_the_rest(tmp_path, comes_tr
 
 def test_process_that_ignores_the_request_is_ended_with_its_children_in_time(tmp_path, comes_true):
     served = start(tmp_path, worker=STUBBORN_WITH_A_CHILD)
-    assert comes_true(lambda: pid_in(tmp_path, "worker") and pid_in(tmp_path, "worker-child"))
+    assert comes_true(lambda: pid_in(tmp_path, "worker") and pid_in(tmp_path, "worker-child"), seconds=30)
 
     served.terminate()
-    served.communicate(timeout=10)
+    served.communicate(timeout=30)
 
     assert served.returncode == 0
     assert comes_true(lambda: not command_line(pid_in(tmp_path, "worker-child")))

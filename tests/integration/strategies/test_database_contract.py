@@ -195,7 +195,7 @@ def test_bounds_hold_on_both_sides_and_refuse_nan(column, value):
         cursor.execute(f"UPDATE strategies SET {column} = {value} WHERE id = %s", [strategy.pk])
 
 
-def test_one_content_per_day():
+def test_fm_D10_one_content_per_day():
     make_strategy(content_hash="same")
 
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -211,7 +211,7 @@ def test_trade_date_is_the_indian_day():
     assert str(late.trade_date) == "2026-01-30"
 
 
-def test_only_one_of_two_claims_wins():
+def test_fm_C7_only_one_of_two_claims_wins():
     strategy = make_strategy()
     walk_to(strategy, "marked")
 
@@ -268,7 +268,7 @@ def test_people_cannot_play_the_executor(start, end):
 
 
 @pytest.mark.parametrize("status", ["executing", "executed", "failed"])
-def test_people_change_nothing_once_it_is_claimed(status):
+def test_fm_F2_people_change_nothing_once_it_is_claimed(status):
     strategy = make_strategy()
     walk_to(strategy, status)
 

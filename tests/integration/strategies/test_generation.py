@@ -129,7 +129,7 @@ def test_nan_is_never_stored(infy, part):
     assert OptionStrategy.objects.count() == StrategyLeg.objects.count() == StrategyParameters.objects.count() == 0
 
 
-def test_a_second_run_adds_nothing_and_returns_the_same_ids(infy):
+def test_fm_D10_a_second_run_adds_nothing_and_returns_the_same_ids(infy):
     run = GenerationRunFactory(as_of=AS_OF)
     first = store_recommendations(recommendations(), run=run)
     before = contents()
@@ -299,7 +299,7 @@ def test_two_chains_of_one_moment_give_the_one_stored_last(infy, chains):
     assert load_chain("INFY", as_of=AS_OF).source == "other"
 
 
-def test_a_claimed_order_is_not_done_again(infy):
+def test_fm_C7_a_claimed_order_is_not_done_again(infy):
     run = start_run(as_of=AS_OF)
     result = run.results.get()
     generate_result(result.pk)
@@ -381,7 +381,7 @@ def test_two_runs_of_one_symbol_at_once_store_it_once(chains):
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_an_order_whose_worker_died_is_pending_again(chains):
+def test_fm_C8_an_order_whose_worker_died_is_pending_again(chains):
     list_chain(chains["INFY"], lot_size=400)
     store_chain(chains["INFY"])
     run = start_run(as_of=AS_OF)

@@ -201,7 +201,7 @@ def at_once(*calls):
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_of_two_people_marking_at_once_one_wins():
+def test_fm_F1_of_two_people_marking_at_once_one_wins():
     ids = [OptionStrategyFactory(details=False).pk for _ in range(60)]
 
     reports = at_once(lambda: mark(ids, priority=3), lambda: mark(ids[::-1], priority=8))

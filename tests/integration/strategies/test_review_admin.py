@@ -181,7 +181,7 @@ def test_asking_page_without_a_sensible_selection_sends_back(reviewer, ids):
     assert "select 1 to 20 at a time. Nothing was changed." in said(response)[0]
 
 
-def test_more_than_twenty_rows_are_refused_whole(reviewer):
+def test_fm_F3_more_than_twenty_rows_are_refused_whole(reviewer):
     strategies = [make_strategy() for _ in range(21)]
 
     response = run_action(reviewer, "mark_5", strategies)
@@ -208,7 +208,7 @@ def test_a_refused_row_says_why_and_stops_no_other(reviewer):
     assert said(response)[1].startswith(f"Refused: Strategy {bare.pk} has no legs")
 
 
-def test_unmark_takes_out_of_the_queue_and_refuses_what_is_not_in_it(reviewer):
+def test_fm_F2_unmark_takes_out_of_the_queue_and_refuses_what_is_not_in_it(reviewer):
     marked, pending = make_strategy(), make_strategy()
     run_action(reviewer, "mark_5", [marked])
 
@@ -234,7 +234,7 @@ def test_who_only_views_is_offered_no_action_and_changes_nothing(client, action)
     assert strategy.execution_status == "pending"
 
 
-def test_nobody_edits_execution_columns_or_scores_in_the_form(admin_client):
+def test_fm_F5_nobody_edits_execution_columns_or_scores_in_the_form(admin_client):
     strategy = make_strategy()
     page = f"{LIST}{strategy.pk}/change/"
 

@@ -18,6 +18,7 @@ from strategies.services.archive import archive_old_data
 from strategies.services.integrity import stored_data
 from tests.factories import (
     AS_OF,
+    RUN_DONE,
     AccountFactory,
     AllocationFactory,
     ChainSnapshotFactory,
@@ -25,6 +26,7 @@ from tests.factories import (
     OptionStrategyFactory,
     StrategyLegFactory,
     SymbolResultFactory,
+    walk,
 )
 
 pytestmark = pytest.mark.django_db
@@ -145,9 +147,8 @@ def test_the_check_fails_when_nothing_is_stored():
 def traded(**values):
     strategy = OptionStrategyFactory(status="executed", **values)
     account = AccountFactory(name="paper")
-    ExecutionRun.objects.create(
-        strategy=strategy, account=account, broker="paper", state="complete", as_of=strategy.generated_on
-    )
+    run = ExecutionRun.objects.create(strategy=strategy, account=account, broker="paper", as_of=strategy.generated_on)
+    walk(run, *RUN_DONE)
     Trade.objects.create(
         strategy=strategy, order_id=f"o{strategy.pk}", security_id="1", action="BUY", quantity=500, price=40,
         order_status="TRADED", timestamp=strategy.generated_on,
@@ -199,14 +200,10 @@ def test_what_was_traded_stays_with_its_chain_marks_and_everything():
 def test_the_chain_of_the_day_one_left_stays():
     strategy = traded(generated_on=OLD)
     later = OLD + timedelta(days=5)
-    ExecutionRun.objects.create(
-        strategy=strategy,
-        account=AccountFactory(name="paper"),
-        broker="paper",
-        purpose="exit",
-        state="complete",
-        as_of=later,
+    run = ExecutionRun.objects.create(
+        strategy=strategy, account=AccountFactory(name="paper"), broker="paper", purpose="exit", as_of=later
     )
+    walk(run, *RUN_DONE)
     ChainSnapshotFactory(taken_at=later, quotes=[{}])
 
     assert archive_old_data(as_of=NOW).snapshots == 0
@@ -214,9 +211,10 @@ def test_the_chain_of_the_day_one_left_stays():
 
 def test_a_pending_strategy_with_a_run_that_was_denied_stays():
     strategy = OptionStrategyFactory(generated_on=OLD)
-    ExecutionRun.objects.create(
-        strategy=strategy, account=AccountFactory(name="paper"), broker="paper", state="denied", as_of=OLD
+    run = ExecutionRun.objects.create(
+        strategy=strategy, account=AccountFactory(name="paper"), broker="paper", as_of=OLD
     )
+    walk(run, "precheck", "denied")
 
     assert archive_old_data(as_of=NOW).strategies == 0
     assert OptionStrategy.objects.exists()

@@ -139,7 +139,7 @@ def test_mark_then_unmark(marker):
         ("5", 400),
     ],
 )
-def test_mark_refuses_a_bad_body(marker, body, status):
+def test_fm_D14_mark_refuses_a_bad_body(marker, body, status):
     strategy = make_strategy()
 
     response = post(marker, f"{LIST}/{strategy.pk}/mark", body)
@@ -149,7 +149,7 @@ def test_mark_refuses_a_bad_body(marker, body, status):
     assert strategy.execution_status == "pending"
 
 
-def test_mark_twice_is_a_conflict_with_a_reason(marker):
+def test_fm_D10_mark_twice_is_a_conflict_with_a_reason(marker):
     strategy = make_strategy()
     post(marker, f"{LIST}/{strategy.pk}/mark", {"priority": 9})
 
@@ -163,7 +163,7 @@ def test_mark_twice_is_a_conflict_with_a_reason(marker):
 
 @pytest.mark.parametrize("strategy_id", [0, 999_999, 10**30])
 @pytest.mark.parametrize("verb", ["", "/mark", "/unmark"])
-def test_an_unknown_id_is_a_404(marker, strategy_id, verb):
+def test_fm_F7_an_unknown_id_is_a_404(marker, strategy_id, verb):
     path = f"{LIST}/{strategy_id}{verb}"
 
     response = post(marker, path, {}) if verb else marker.get(path)
@@ -172,7 +172,7 @@ def test_an_unknown_id_is_a_404(marker, strategy_id, verb):
 
 
 @pytest.mark.parametrize("verb", ["mark", "unmark"])
-def test_marking_needs_the_permission(client, user, verb):
+def test_fm_F7_marking_needs_the_permission(client, user, verb):
     client.force_login(user)
     strategy = make_strategy()
 
@@ -183,7 +183,7 @@ def test_marking_needs_the_permission(client, user, verb):
     assert strategy.execution_status == "pending"
 
 
-def test_marking_needs_the_csrf_token(user):
+def test_fm_F6_marking_needs_the_csrf_token(user):
     user.user_permissions.add(Permission.objects.get(codename="mark_optionstrategy"))
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(user)

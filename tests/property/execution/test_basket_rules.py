@@ -122,7 +122,9 @@ PLACES = st.builds(
 
 
 @given(st.lists(PLACES, unique=True, min_size=2, max_size=20), st.binary(min_size=1, max_size=40))
-def test_names_are_legal_different_read_back_and_the_same_every_time(places: list[OrderPlace], key: bytes) -> None:
+def test_fm_A10_names_are_legal_different_read_back_and_the_same_every_time(
+    places: list[OrderPlace], key: bytes
+) -> None:
     names = [OrderNames(key).name(place) for place in places]
 
     assert all(CORRELATION.fullmatch(name) for name in names)
@@ -165,7 +167,7 @@ PRICES = st.integers(1, 40_000).map(lambda ticks: ticks * TICK)
 
 
 @given(PRICES, st.integers(0, 200), st.sampled_from(Side), st.integers(1, 6), st.booleans())
-def test_a_limit_is_on_tick_reaches_the_touch_and_stays_in_the_collar(
+def test_fm_D6_a_limit_is_on_tick_reaches_the_touch_and_stays_in_the_collar(
     bid: Decimal, spread: int, side: Side, attempt: int, leaving: bool
 ) -> None:
     touch, rules = Touch(bid, bid + spread * TICK, 1, 1, NOW), EXIT_PRICES if leaving else ENTRY_PRICES

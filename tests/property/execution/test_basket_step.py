@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from execution.basket.messages import (
     Accepted,
+    Check,
     Checked,
     Command,
     Event,
@@ -23,12 +24,14 @@ from execution.basket.messages import (
     Send,
     Sending,
     Tick,
+    Unpriced,
     Voided,
 )
 from execution.basket.step import step
 from execution.basket.values import Attempt, Basket, Permit, Purpose
 from execution.cover import uncovered_short
-from execution.lifecycle import ENDED_ORDERS, ORDER_TABLE, RUN_TABLE, RunState
+from execution.legs import Slice
+from execution.lifecycle import ENDED_ORDERS, ORDER_TABLE, RUN_TABLE, IllegalTransition, OrderState, RunState
 from execution.ports import BrokerOrder, OrderStatus
 from market.contract import Side
 from market.errors import Reason
@@ -94,7 +97,7 @@ class Story:
             self.take(Offered(command, name, Decimal("10.05")))
         elif isinstance(command, Send):
             self.take(Sending(command.correlation_id))
-        elif type(command).__name__ == "Check":
+        elif isinstance(command, Check):
             self.take(Checked())
 
     def _event(self, kind: str, number: int, status: OrderStatus, yes: bool) -> Event | None:
@@ -147,6 +150,77 @@ def test_fm_B3_every_step_stays_within_the_tables(basket: Basket, drawn: list[Dr
             assert was.filled <= attempt.filled <= attempt.quantity
             moved += was.state is not attempt.state
         assert moved <= (2 if isinstance(event, Seen) else 1)
+
+
+@st.composite
+def stray_events(draw: st.DrawFn, basket: Basket) -> Event:
+    """Any event at all, meant for any attempt, whether or not this is its moment."""
+    names = [attempt.correlation_id for attempt in basket.attempts]
+    if not names or draw(st.integers(0, 5)) == 0:
+        return draw(st.sampled_from([Tick(), Tick(Permit(WHY, WHY, WHY)), Checked(), Checked(WHY), Unpriced(WHY)]))
+    attempt = basket.attempt(draw(st.sampled_from(names)))
+    name, units = attempt.correlation_id, draw(st.integers(0, 3)) * LOT
+    order = BrokerOrder(draw(st.sampled_from(["", "B1", "B2"])), name, draw(STATUSES), attempt.quantity, units)
+    traded = draw(st.integers(0, 3)) * LOT
+    price = Price(Slice(basket.leg(attempt.leg), 1, attempt.side, attempt.quantity), attempt.phase, 1, 1, leaving=False)
+    return draw(
+        st.sampled_from(
+            [
+                Offered(price, f"{name}-{len(names)}", Decimal("10.05")),
+                Sending(name),
+                Voided(name, WHY),
+                Accepted(name, "B1"),
+                Refused(name, WHY),
+                NeverLeft(name, WHY),
+                Lost(name, WHY),
+                Missed(name),
+                Seen(name, order, traded, Decimal(10) * traded),
+                Seen(name, order, units, Decimal(10) * units),
+            ]
+        )
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(basket=starts(), drawn=draws, data=st.data())
+def test_fm_A19_B3_B5_C5_any_event_at_any_moment_is_taken_or_refused_as_documented(
+    basket: Basket, drawn: list[Draw], data: st.DataObject
+) -> None:
+    story = Story(basket)
+    story.play(drawn[:20])
+    before, now = story.basket, story.now
+
+    for _ in range(data.draw(st.integers(1, 6))):
+        event = data.draw(stray_events(before))
+        now += timedelta(seconds=data.draw(st.floats(0.0, 40.0)))
+        try:
+            after, _ = step(before, event, now)
+        except IllegalTransition:
+            assert isinstance(event, Sending | Checked | Unpriced)
+            continue
+        assert step(before, event, now)[0] == after
+        assert after.state is before.state or (before.state, after.state) in RUN_PAIRS
+        assert all(one.filled <= one.quantity for one in after.attempts)
+        before = after
+
+
+@settings(max_examples=200, deadline=None)
+@given(basket=starts(), drawn=draws)
+def test_fm_A3_B3_what_has_ended_stays_so_unless_the_broker_shows_otherwise(basket: Basket, drawn: list[Draw]) -> None:
+    story = Story(basket)
+
+    story.play(drawn)
+
+    for before, event, after, commands in story.steps:
+        if before.has_ended:
+            assert isinstance(event, Seen) or (after, commands) == (before, ())
+            assert after.state is before.state or after.state is RunState.ATTENTION
+            assert not any(isinstance(command, Price | Send | Check) for command in commands)
+        for was in before.attempts:
+            if was.state in ENDED_ORDERS:
+                now = after.attempt(was.correlation_id)
+                assert now.state is was.state or (isinstance(event, Seen) and was.state is OrderState.NOT_PLACED)
+                assert now.filled >= was.filled
 
 
 @settings(max_examples=100, deadline=None)

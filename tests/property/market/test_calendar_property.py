@@ -22,7 +22,7 @@ underlyings = st.sampled_from(["NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "
 
 
 @given(any_days)
-def test_an_uncovered_day_is_closed(day: date) -> None:
+def test_fm_C19_an_uncovered_day_is_closed(day: date) -> None:
     if not is_covered(day):
         assert session_on(day) is None
 

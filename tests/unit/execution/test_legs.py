@@ -41,7 +41,7 @@ def test_unwinding_buys_shorts_back_before_it_sells_longs() -> None:
     assert sent(Phase.UNWINDING, {1: 0, 2: 0}, LONG, SHORT) == []
 
 
-def test_slices_are_whole_lots_within_the_limit() -> None:
+def test_fm_A18_slices_are_whole_lots_within_the_limit() -> None:
     # NIFTY: freeze 1800, lot 65 -> 1755 per order
     many = leg(1, Side.BUY, option(1000), 60)
 
@@ -64,7 +64,7 @@ def test_more_than_intended_or_the_wrong_side_is_an_error_not_a_number(held: dic
 @pytest.mark.parametrize(
     ("quantity", "lot", "limit", "code"), [(64, 65, 1755, "LOT"), (65, 65, 64, "FREEZE"), (0, 65, 65, "LOT")]
 )
-def test_a_leg_that_cannot_be_traded_is_refused(quantity: int, lot: int, limit: int, code: str) -> None:
+def test_fm_D5_a_leg_that_cannot_be_traded_is_refused(quantity: int, lot: int, limit: int, code: str) -> None:
     with pytest.raises(InvalidInput, match=code):
         BasketLeg(1, option(1000), Side.BUY, quantity, lot, limit)
 

@@ -59,7 +59,7 @@ def test_what_is_no_price_is_refused(bid: str, ask: str) -> None:
         price(Side.BUY, bid, ask)
 
 
-def test_the_protection_band_holds_for_options_only() -> None:
+def test_fm_D7_the_protection_band_holds_for_options_only() -> None:
     # mid 60: the exchange takes up to +40 % = 84, a wider rule of ours would take 120
     wide = PriceRules(collar=Decimal(1))
     touch = Touch(Decimal("59.95"), Decimal("60.05"), 1, 1, NOW)

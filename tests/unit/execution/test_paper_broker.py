@@ -167,7 +167,7 @@ def test_fm_E15_a_marketable_limit_trades_at_the_opposite_touch(side: Side, limi
 
 
 @pytest.mark.parametrize(("side", "limit"), [(Side.BUY, "100.05"), (Side.SELL, "99.95")])
-def test_fm_E3_a_limit_that_does_not_reach_the_touch_trades_nothing(side: Side, limit: str) -> None:
+def test_a_limit_that_does_not_reach_the_touch_trades_nothing(side: Side, limit: str) -> None:
     floor = Floor(touch())
 
     assert outcome(floor, order(side=side, limit=limit)) == ("CANCELLED", 0, None)
@@ -477,7 +477,7 @@ def test_a_closed_market_is_refused(hour: int) -> None:
         (Floor(touch(), checks_margin=True, spot=25_000.0, capital=100_000), order(side=Side.SELL), "MARGIN"),
     ],
 )
-def test_fm_E5_the_exchange_rejects_late_with_its_reason(floor: Floor, request_: OrderRequest, code: str) -> None:
+def test_the_exchange_rejects_late_with_its_reason(floor: Floor, request_: OrderRequest, code: str) -> None:
     placed = floor.place(request_)
 
     states = trace(floor, steps=5)

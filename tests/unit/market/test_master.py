@@ -62,7 +62,7 @@ def test_garbage_is_refused(chunks: list[bytes], code: str):
     assert reason_of(chunks) == code
 
 
-def test_a_bomb_meets_the_size_limit():
+def test_fm_D9_a_bomb_meets_the_size_limit():
     assert reason_of([gzip.compress(b"a,b\n" * 1_000_000)], largest=1_000_000) == "TOO_LARGE"
 
 

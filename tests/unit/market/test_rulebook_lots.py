@@ -49,7 +49,7 @@ def test_the_table_of_the_reference(underlying: str, lots: tuple[int, ...]) -> N
         (date(2030, 12, 31), date(2026, 2, 9), 65),
     ],
 )
-def test_nifty_lot_follows_the_contract(expiry: date, as_of: date, lot: int) -> None:
+def test_fm_D1_nifty_lot_follows_the_contract(expiry: date, as_of: date, lot: int) -> None:
     assert lot_size("NIFTY", expiry, as_of=as_of) == lot
 
 
@@ -65,7 +65,7 @@ def test_new_index_has_a_lot_only_from_its_start() -> None:
 
 
 @pytest.mark.parametrize("underlying", ["RELIANCE", "nifty", "NIFTY50", ""])
-def test_no_default_lot_size(underlying: str) -> None:
+def test_fm_D1_no_default_lot_size(underlying: str) -> None:
     with pytest.raises(UnknownInstrument, match="LOT_UNKNOWN"):
         lot_size(underlying, date(2026, 2, 24), as_of=date(2026, 1, 30))
 

@@ -40,7 +40,7 @@ def test_freeze_quantity_by_date(underlying: str, day: date, units: int) -> None
     assert freeze_quantity(underlying, as_of=day) == units
 
 
-def test_unknown_freeze_quantity_is_refused() -> None:
+def test_fm_D5_unknown_freeze_quantity_is_refused() -> None:
     with pytest.raises(UnknownInstrument, match="FREEZE_UNKNOWN"):
         freeze_quantity("RELIANCE", as_of=date(2026, 1, 30))
     with pytest.raises(UnknownDay):

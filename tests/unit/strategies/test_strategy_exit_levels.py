@@ -92,7 +92,7 @@ def test_income_targets_are_shares_of_the_credit():
 
 
 @pytest.mark.parametrize(("days", "leave"), [(8, 4), (25, 12), (44, 21)])
-def test_time_exit_is_the_rules_day_but_never_before_half_way(days: int, leave: int):
+def test_fm_E14_time_exit_is_the_rules_day_but_never_before_half_way(days: int, leave: int):
     evaluation = replace(evaluated("iron-condor"), days_to_expiry=days)
 
     assert exit_levels(BY_SLUG["iron-condor"], evaluation).time_exit_dte == leave

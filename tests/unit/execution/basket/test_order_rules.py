@@ -160,7 +160,7 @@ def test_fm_A1_A12_three_negatives_after_the_quarantine_give_it_up() -> None:
     assert basket.attempt(NAME).reason == Reason("NOT_PLACED", "Not in the broker's books 30 s after it was sent.")
 
 
-def test_a_person_is_called_when_an_order_stays_unknown_for_a_minute() -> None:
+def test_fm_A1_a_person_is_called_when_an_order_stays_unknown_for_a_minute() -> None:
     basket = make_basket(RunState.SETTLING, make_attempt(state=OrderState.UNKNOWN))
 
     _, before = settle(basket, Tick(), after(60))
@@ -231,7 +231,7 @@ def test_fm_B4_fills_without_their_trades_are_no_evidence(traded: int) -> None:
     assert step(basket, seen, after(1)) == (basket, ())
 
 
-def test_a_resting_order_is_ended_after_five_seconds() -> None:
+def test_fm_E3_a_resting_order_is_ended_after_five_seconds() -> None:
     resting = make_basket(RunState.BUYING, make_attempt(state=OrderState.WORKING))
 
     kept, nothing = settle(resting, Tick(), after(5))
@@ -310,7 +310,7 @@ def test_fm_B7_more_filled_than_asked_stops_the_run() -> None:
     assert codes(commands) == ["OVERFILL"]
 
 
-def test_fm_E16_a_rejection_keeps_the_words_of_the_broker() -> None:
+def test_fm_A11_a_rejection_keeps_the_words_of_the_broker() -> None:
     attempt = make_attempt()
 
     words = make_seen(attempt, OrderStatus.REJECTED, reason="RMS: margin exceeds")
@@ -330,7 +330,7 @@ def test_fm_E2_a_sale_is_no_larger_than_its_cover() -> None:
     assert [(leg, units) for leg, _, units in prices(asked)] == [(1, LOT)]
 
 
-def test_nothing_opens_while_another_order_is_unknown() -> None:
+def test_fm_A2_nothing_opens_while_another_order_is_unknown() -> None:
     unknown = make_attempt(1, OrderState.UNKNOWN)
 
     _, asked = settle(make_basket(RunState.BUYING, unknown), Tick(), after(3))

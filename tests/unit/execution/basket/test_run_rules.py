@@ -109,7 +109,7 @@ def test_fm_E3_buying_takes_twenty_seconds_at_most(seconds: float, state: RunSta
     assert (basket.state, asked) == (state, [])
 
 
-def test_the_whole_run_takes_a_minute_at_most() -> None:
+def test_fm_E1_the_whole_run_takes_a_minute_at_most() -> None:
     basket = make_basket(RunState.SELLING, make_filled(), phase_at=after(55))
 
     settled, _ = settle(basket, Tick(), after(60.5))
@@ -185,7 +185,7 @@ def test_fm_E3_six_tries_are_enough(tries: int, state: RunState) -> None:
     assert basket.state is state
 
 
-def test_settling_waits_for_every_open_order() -> None:
+def test_fm_E7_settling_waits_for_every_open_order() -> None:
     basket, _ = settle(make_basket(RunState.SETTLING, make_attempt(state=OrderState.UNKNOWN)), Tick(), after(25))
 
     assert basket.state is RunState.SETTLING
@@ -234,14 +234,14 @@ def test_there_is_no_second_window_after_a_rejection() -> None:
     assert moved.state is RunState.UNWINDING
 
 
-def test_fm_E10_a_stop_settles_and_takes_back_what_is_held() -> None:
+def test_fm_E10_E16_a_stop_settles_and_takes_back_what_is_held() -> None:
     basket, asked = settle(make_basket(RunState.SELLING, make_filled()), NO_OPENING, after(3))
 
     assert (basket.state, basket.reason) == (RunState.UNWINDING, WHY)
     assert prices(asked) == [(LONG, Side.SELL, QUANTITY)]
 
 
-def test_fm_E10_a_halt_sends_nothing_but_a_flatten() -> None:
+def test_fm_E16_a_halt_sends_nothing_but_a_flatten() -> None:
     halted = Tick(Permit(WHY, WHY, None))
 
     unwinding, asked = settle(make_basket(RunState.UNWINDING, make_filled()), halted, after(3))
@@ -254,13 +254,13 @@ def test_fm_E10_a_halt_sends_nothing_but_a_flatten() -> None:
     assert prices(wanted) == [(SHORT, Side.BUY, QUANTITY)]
 
 
-def test_a_ready_run_that_may_not_open_ends_flat() -> None:
+def test_fm_E16_a_ready_run_that_may_not_open_ends_flat() -> None:
     basket, asked = settle(make_basket(RunState.READY), NO_OPENING, after(1))
 
     assert (basket.state, basket.reason, asked) == (RunState.FAILED_FLAT, WHY, [])
 
 
-def test_unwinding_buys_shorts_back_before_it_sells_what_covers_them() -> None:
+def test_fm_E1_unwinding_buys_shorts_back_before_it_sells_what_covers_them() -> None:
     held = make_basket(RunState.UNWINDING, make_filled(), make_filled(SHORT))
 
     _, asked = settle(held, Tick(), after(3))
@@ -284,7 +284,7 @@ def test_flat_only_when_nothing_is_held_and_nothing_open() -> None:
     assert (basket.state, asked) == (RunState.FLAT, [])
 
 
-def test_unwinding_goes_on_for_ever_and_calls_a_person_after_a_minute() -> None:
+def test_fm_E5_unwinding_goes_on_for_ever_and_calls_a_person_after_a_minute() -> None:
     tried = make_attempt(state=OrderState.CANCELLED, side=Side.SELL, number=2, correlation_id="P-2-2", order_id="B9")
     basket = make_basket(RunState.UNWINDING, make_filled(), tried)
 
@@ -297,7 +297,7 @@ def test_unwinding_goes_on_for_ever_and_calls_a_person_after_a_minute() -> None:
     assert prices(asked) == [(LONG, Side.SELL, QUANTITY)]
 
 
-def test_fm_C4_an_exit_buys_back_first_and_sells_after() -> None:
+def test_an_exit_buys_back_first_and_sells_after() -> None:
     buying, first = settle(make_exit(RunState.READY), Tick(), T0)
     bought = make_filled(SHORT, side=Side.BUY)
     selling, then = settle(make_exit(RunState.BUYING, bought), Tick(), after(2))

@@ -57,7 +57,7 @@ def at(hour: int, minute: int, day: date = FRIDAY) -> datetime:
         (NOON.replace(tzinfo=None), ENTRY, "SESSION_UNKNOWN"),
     ],
 )  # fmt: skip
-def test_session_follows_the_calendars_own_close(now, purpose, expected):
+def test_fm_C19_session_follows_the_calendars_own_close(now, purpose, expected):
     assert reason("SESSION", {"now": now}, purpose) == expected
 
 
@@ -130,11 +130,11 @@ def test_fm_E12_the_same_legs_again_within_the_minute_are_denied():
         ({"legs": ()}, "INSTRUMENT_UNKNOWN"),
     ],
 )
-def test_a_leg_is_a_living_contract_of_the_master(changes, expected):
+def test_fm_D3_D4_a_leg_is_a_living_contract_of_the_master(changes, expected):
     assert reason("INSTRUMENT", changes) == expected
 
 
-def test_a_lot_that_changed_since_the_review_stops_an_entry_and_not_an_exit():
+def test_fm_D1_a_lot_that_changed_since_the_review_stops_an_entry_and_not_an_exit():
     changes = {"orders.leg.approved_lot": 400}
 
     assert reason("LOT", changes) == "LOT"
@@ -157,7 +157,7 @@ def test_the_refusal_of_a_lot_shows_both_numbers_and_the_difference():
         ({"legs.quantity": 10 * LOT}, Limits(lots_per_basket=10), "QTY_MAX"),
     ],
 )
-def test_lots_are_counted_per_leg_basket_and_day(changes, limits, expected):
+def test_fm_D11_lots_are_counted_per_leg_basket_and_day(changes, limits, expected):
     assert reason("QTY_MAX", changes, limits=limits) == expected
 
 
@@ -174,7 +174,7 @@ def test_lots_are_counted_per_leg_basket_and_day(changes, limits, expected):
         (40.1, "PRICE_FINITE_UNKNOWN"),
     ],
 )
-def test_a_limit_is_a_price_in_whole_paise(limit, expected):
+def test_fm_D6_a_limit_is_a_price_in_whole_paise(limit, expected):
     assert reason("PRICE_FINITE", {"orders.limit": limit}) == expected
 
 
@@ -194,7 +194,7 @@ def test_a_limit_stays_in_its_collar_around_the_mid_of_40(limit, purpose, expect
     assert reason("PRICE_COLLAR", {"orders.limit": limit}, purpose) == expected
 
 
-def test_a_limit_stays_well_inside_the_exchanges_own_band():
+def test_fm_D7_a_limit_stays_well_inside_the_exchanges_own_band():
     wide = Limits(entry_collar=Decimal(1), band_share=Decimal("0.80"))
 
     # up to a price of 50 the exchange takes 20 rupees either side; 80 % of that is 16
@@ -256,7 +256,7 @@ def test_a_streaming_feed_is_held_to_seconds_by_data_alone():
         ({"legs.approved_strike": Decimal(950)}, "STRIKE_CHANGED", ("950", "1000.0", "50.0")),
     ],
 )
-def test_a_drift_shows_what_was_reviewed_what_is_now_and_the_difference(changes, expected, numbers):
+def test_fm_D13_a_drift_shows_what_was_reviewed_what_is_now_and_the_difference(changes, expected, numbers):
     situation = passing()
     for path, value in changes.items():
         situation = changed(situation, path, value)
@@ -268,7 +268,7 @@ def test_a_drift_shows_what_was_reviewed_what_is_now_and_the_difference(changes,
         assert (found.numbers["reviewed"], found.numbers["now"], found.numbers["difference"]) == numbers
 
 
-def test_a_reviewed_chain_grows_old():
+def test_fm_D13_a_reviewed_chain_grows_old():
     assert reason("DRIFT", {"drift.reviewed_chain_at": NOON - timedelta(minutes=360)}) == ""
     assert reason("DRIFT", {"drift.reviewed_chain_at": NOON - timedelta(minutes=361)}) == "CHAIN_OLD"
     assert reason("DRIFT", {"drift.reviewed_chain_at": NOON + timedelta(minutes=1)}) == "CHAIN_OLD"
@@ -278,7 +278,7 @@ def test_allowed_drift_is_a_tenth_and_two_ticks():
     assert allowed_drift(Decimal(-10_000), Decimal(50), Limits()) == Decimal("1100.00")
 
 
-def test_notional_caps_options_by_premium_and_everything_by_the_hard_cap():
+def test_fm_D11_notional_caps_options_by_premium_and_everything_by_the_hard_cap():
     share = replace(leg(1, LONG, Side.BUY), contract=Contract("ACME"))
     shares = {"orders.leg": share, "orders.limit": Decimal(1_000), "orders.quantity": 500}
 
