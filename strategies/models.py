@@ -323,6 +323,13 @@ class StrategyExitLevels(models.Model):
     )
     delta_exit_threshold = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
     vega_exit_threshold = models.DecimalField(max_digits=18, decimal_places=6, null=True, blank=True)
+    resident_stop_multiple = models.DecimalField(
+        max_digits=6,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        help_text="leave a stop at the broker for each short leg, at so many times what it was sold for",
+    )
 
     class Meta:
         db_table = "strategy_exit_levels"
@@ -335,6 +342,7 @@ class StrategyExitLevels(models.Model):
             bounded("strategy_exit_levels", "time_exit_dte", 0, 1_000),
             bounded("strategy_exit_levels", "delta_exit_threshold", 0, 1_000_000),
             bounded("strategy_exit_levels", "vega_exit_threshold", 0, 10**11),
+            bounded("strategy_exit_levels", "resident_stop_multiple", Decimal("1.05"), 100),
         ]
 
     def __str__(self) -> str:

@@ -53,9 +53,36 @@ SELECT audit_watch('live_armings', 'arming', ARRAY[
 ]);
 SELECT audit_watch('resident_stops', 'stop', ARRAY[
     'state', 'account_id', 'strategy_id', 'leg_id', 'quantity', 'trigger_price', 'limit_price', 'correlation_id',
-    'broker_order_id', 'asked_by', 'reason_code'
+    'broker_order_id', 'asked_by', 'reason_code', 'exit_code'
 ]);
 """
+
+# Who may open the broker is a decision; the token itself never leaves its table.
+ACCESS = """
+SELECT audit_watch('broker_access', 'broker_access', ARRAY[
+    'generation', 'client_id', 'last_four', 'expires_at', 'stored_at', 'refresh_tried_at'
+]);
+"""
+UNWATCH = """
+DROP TRIGGER audit_watch ON broker_access;
+DROP TRIGGER audit_watch_changes ON broker_access;
+DROP TRIGGER audit_watch_truncation ON broker_access;
+"""
+
+# What the checks said stays as it was said; a strategy or a run that is removed only leaves its answers without a name.
+KEPT = """
+CREATE TRIGGER check_answers_frozen BEFORE UPDATE ON check_answers FOR EACH ROW
+    WHEN ((OLD.id, OLD.account_id, OLD.code, OLD.reason_code, OLD.passed, OLD.sentence, OLD.numbers, OLD.purpose,
+           OLD.at, OLD.created_at)
+        IS DISTINCT FROM (NEW.id, NEW.account_id, NEW.code, NEW.reason_code, NEW.passed, NEW.sentence, NEW.numbers,
+           NEW.purpose, NEW.at, NEW.created_at)
+        OR (NEW.strategy_id IS NOT NULL AND NEW.strategy_id IS DISTINCT FROM OLD.strategy_id)
+        OR (NEW.run_id IS NOT NULL AND NEW.run_id IS DISTINCT FROM OLD.run_id))
+    EXECUTE FUNCTION refused('check_answers_kept', 'answers of the checks are never changed', 'ask the checks again');
+CREATE TRIGGER check_answers_kept BEFORE DELETE ON check_answers FOR EACH ROW
+    EXECUTE FUNCTION refused('check_answers_kept', 'answers of the checks are never removed', 'filter them out');
+"""
+UNKEPT = "DROP TRIGGER check_answers_frozen ON check_answers; DROP TRIGGER check_answers_kept ON check_answers;"
 
 GRANTS = "GRANT SELECT ON live_armings, resident_stops TO options_desk;"
 
@@ -68,6 +95,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AddField(
+            model_name="alert",
+            name="reminded_at",
+            field=models.DateTimeField(blank=True, help_text="when it was last said again", null=True),
+        ),
         migrations.CreateModel(
             name="LiveArming",
             fields=[
@@ -165,6 +197,7 @@ class Migration(migrations.Migration):
                             ("cancelling", "Cancelling"),
                             ("cancelled", "Cancelled"),
                             ("triggered", "Triggered"),
+                            ("done", "Done"),
                             ("failed", "Failed"),
                         ],
                         default="wanted",
@@ -238,7 +271,10 @@ class Migration(migrations.Migration):
                         condition=models.Q(
                             (
                                 "state__in",
-                                ["wanted", "placing", "placed", "cancelling", "cancelled", "triggered", "failed"],
+                                [
+                                    *("wanted", "placing", "placed", "cancelling", "cancelled", "triggered"),
+                                    *("done", "failed"),
+                                ],
                             )
                         ),
                         name="resident_stops_state_known",
@@ -281,5 +317,7 @@ class Migration(migrations.Migration):
         ),
         migrations.RunSQL(DISARM, REARM),
         migrations.RunSQL(AUDIT, migrations.RunSQL.noop),
+        migrations.RunSQL(ACCESS, UNWATCH),
+        migrations.RunSQL(KEPT, UNKEPT),
         migrations.RunSQL(GRANTS, migrations.RunSQL.noop),
     ]

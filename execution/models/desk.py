@@ -81,6 +81,7 @@ class Alert(models.Model):
     at = models.DateTimeField(db_default=Now())
     acknowledged_at = models.DateTimeField(null=True, blank=True)
     acknowledged_by = models.CharField(max_length=80, blank=True)
+    reminded_at = models.DateTimeField(null=True, blank=True, help_text="when it was last said again")
 
     class Meta:
         db_table = "alerts"

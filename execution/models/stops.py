@@ -13,7 +13,9 @@ from strategies.models import OptionStrategy, StrategyLeg
 
 
 class StopStage(models.TextChoices):
-    """Asked for; about to be sent; at the broker; being taken away; gone; sent on as an order; not to be had."""
+    """Asked for; about to be sent; at the broker; being taken away; gone; sent on as an order; that order is in our
+    books; not to be had.
+    """
 
     WANTED = "wanted"
     PLACING = "placing"
@@ -21,6 +23,7 @@ class StopStage(models.TextChoices):
     CANCELLING = "cancelling"
     CANCELLED = "cancelled"
     TRIGGERED = "triggered"
+    DONE = "done"
     FAILED = "failed"
 
 
