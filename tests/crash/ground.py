@@ -43,6 +43,24 @@ class Ground:
 
 
 @contextmanager
+def connected(database: str) -> Iterator[None]:
+    """Let this process's Django work on another database for a while, without a pool."""
+    from django.db import connection
+
+    before = dict(connection.settings_dict), dict(connection.settings_dict["OPTIONS"])
+    connection.close()
+    connection.settings_dict["NAME"] = database
+    connection.settings_dict["OPTIONS"].pop("pool", None)
+    connection.settings_dict["CONN_HEALTH_CHECKS"] = False
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.settings_dict.update(before[0])
+        connection.settings_dict["OPTIONS"] = before[1]
+
+
+@contextmanager
 def ground(*, throwaway: bool = True) -> Iterator[Ground]:
     """Start both servers, tell the environment, and lay and seed the tables."""
     from optionsv4 import embedded
@@ -132,6 +150,7 @@ def make_strategies(count: int, rows: Sequence[tuple[str, float, str]], *, marke
     from tests.crash import market
     from tests.crash.clock import MOMENT
 
+    first = OptionStrategy.objects.count() + 1
     premium = Decimal("4.95") * market.LOT * len(rows)
     structure = "iron-condor" if len(rows) == 4 else "bull-put-spread"
     made = OptionStrategy.objects.bulk_create(
@@ -141,7 +160,7 @@ def make_strategies(count: int, rows: Sequence[tuple[str, float, str]], *, marke
             expiry=market.EXPIRY, generated_on=MOMENT - timedelta(minutes=5), trade_date=MOMENT.date(),
             content_hash=f"{structure}-{number}", spot_price=Decimal(1000),
         )
-        for number in range(1, count + 1)
+        for number in range(first, first + count)
     )  # fmt: skip
     StrategyLeg.objects.bulk_create(
         StrategyLeg(

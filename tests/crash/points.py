@@ -94,3 +94,8 @@ AGAIN: tuple[str, ...] = (
 )
 # What is crashed first in these.
 FIRST: tuple[str, ...] = ("sending.after", "place.sent", "fill.inside")
+
+# A combination that does not exist, and why; it is not run and not counted. Any other that is not reached is a failure.
+UNREACHABLE = {
+    "entry:sending.after:place.sent": "the order never left, the entry ends with nothing held, nothing is sent",
+}

@@ -25,6 +25,7 @@ from tests.crash.points import NAMED, Purpose, Setting
 from tests.crash.trader import Job, main
 
 LONGEST_SECONDS = 60.0
+BROKEN_SECONDS = 2.0  # with a planted bug a run may never end: so long after the recovery it is judged
 TICK_SECONDS = 0.02
 ASK_SECONDS = 0.1
 # While an order only waits for time to pass, this many market seconds pass at each look.
@@ -61,8 +62,16 @@ class Combination:
     bug: str = ""  # planted in every process
 
     def __str__(self) -> str:
-        then = f" then {self.again}" if self.again else ""
-        return f"{self.purpose} {self.point}{then}{' (cold start)' if self.cold else ''}"
+        """As it is asked for on the command line."""
+        again, bug = self.again and f":{self.again}", self.bug and f"+{self.bug}"
+        return f"{self.purpose}:{self.point}{again}{'@cold' if self.cold else ''}{bug}"
+
+    @classmethod
+    def read(cls, words: str) -> "Combination":
+        """The same the other way round."""
+        rest, _, bug = words.partition("+")
+        purpose, point, *again = rest.removesuffix("@cold").split(":")
+        return cls(point, Purpose(purpose), *again, cold=rest.endswith("@cold"), bug=bug)
 
 
 @dataclass(slots=True)
@@ -174,6 +183,10 @@ class Rig:
         return heir
 
     def _recover(self, outcome: Outcome, victim: Worker, heir: Worker) -> None:
+        if self._chosen.bug:
+            self._until(heir, lambda: "accounted" in heir.said or not heir.process.is_alive(), "never recovered")
+            time.sleep(BROKEN_SECONDS)
+            return
         self._await_end(heir, "not finished")
         _keep_recovery(outcome, victim, heir)
         if self._chosen.again:

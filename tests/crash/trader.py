@@ -1,4 +1,4 @@
-"""One trader process: `run_trader`'s own loop, on the still market, that dies where it is told to and says how far it is.
+"""One trader process: `run_trader`'s own loop on the still market; it dies where it is told to and says how far it is.
 
 Only the edges of the loop are set: whose desk it opens, which exit is due, and pauses short enough that every point is
 reached within seconds. Standing by, election, reconciliation, claims and orders are the product's.
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.crash.planted import plant
-from tests.crash.points import NAMED, Purpose
+from tests.crash.points import NAMED, Purpose, Setting
 
 # Shorter than in earnest, so that what happens every half minute happens while the basket is under way.
 POLL_SECONDS = 0.1
@@ -62,13 +62,10 @@ def use_database(name: str) -> None:
     from django.conf import settings
     from django.db import connection
 
-    from execution.services import trader
-
     connection.settings_dict["NAME"] = name
     connection.settings_dict["OPTIONS"].pop("pool", None)
     connection.settings_dict["CONN_HEALTH_CHECKS"] = False
     settings.ORDER_UPDATES = {}
-    trader.WAKE_KEY = f"trader:wake:{name}"  # one Redis serves many at a time
 
 
 def desk_of(job: Job, on_stage: Callable[[str], None]) -> Any:
@@ -129,11 +126,23 @@ class _Trader:
         job = self._job
         if not job.point or job.recovers:
             return
-        early = NAMED[job.point].early
-        if job.purpose is Purpose.ENTRY or (job.purpose is Purpose.UNWIND and early):
+        point = NAMED[job.point]
+        if job.purpose is Purpose.ENTRY and point.setting is Setting.STRAY:
+            return  # while such an order is known nothing is claimed, so it comes after the claim
+        if job.purpose is Purpose.ENTRY or (job.purpose is Purpose.UNWIND and point.early):
             self._armed()
         elif job.purpose is Purpose.UNWIND:
             self._wire.arm_when_settling()
+
+    def _arm_after_claim(self) -> None:
+        job = self._job
+        if (
+            job.purpose is Purpose.ENTRY
+            and not job.recovers
+            and job.point
+            and NAMED[job.point].setting is Setting.STRAY
+        ):
+            self._armed()
 
     def _armed(self) -> None:
         self._wire.arm()
@@ -193,12 +202,13 @@ class _Trader:
         wire.around(DeskOfRun, "limit", "limit")
         wire.around(leadership, "_elect", "election")
         wire.around(trading, "renew", "renewal")
-        wire.around(trader, "open_entry", "claim")
+        wire.around(trader, "open_entry", "claim", done=self._arm_after_claim)
         wire.around(runs, "open_exit", "claim")
         wire.around(trader, "one_pass", "pass", done=self._end_when_done)
         connection.execute_wrappers.append(wire.statement)
+        trader.WAKE_KEY = f"trader:wake:{self._job.database}"  # one Redis serves many at a time
         trader.open_desk, trader.open_due_exits = self._open_desk, self._open_due_exits
-        trader.MONITOR_EVERY_SECONDS, trader.POLL_SECONDS, trader.BUSY_SECONDS = 0.0, POLL_SECONDS, POLL_SECONDS
+        trader.MONITOR_EVERY_SECONDS = trader.POLL_SECONDS = trader.BUSY_SECONDS = POLL_SECONDS
         trading.RENEW_SECONDS, trading.RECONCILE_SECONDS = RENEW_SECONDS, RECONCILE_SECONDS
 
     def _account(self) -> None:

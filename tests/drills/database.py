@@ -3,32 +3,13 @@
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
-from tests.crash.ground import Ground
+from tests.crash.ground import Ground, connected
 from tests.crash.points import Purpose
 from tests.crash.trader import Job, desk_of
 from tests.drills.scene import Result
-
-
-@contextmanager
-def connected(database: str) -> Iterator[None]:
-    """Let this process's Django work on another database for a while, without a pool."""
-    from django.db import connection
-
-    before = dict(connection.settings_dict), dict(connection.settings_dict["OPTIONS"])
-    connection.close()
-    connection.settings_dict["NAME"] = database
-    connection.settings_dict["OPTIONS"].pop("pool", None)
-    connection.settings_dict["CONN_HEALTH_CHECKS"] = False
-    try:
-        yield
-    finally:
-        connection.close()
-        connection.settings_dict.update(before[0])
-        connection.settings_dict["OPTIONS"] = before[1]
 
 
 def claim_race(ground: Ground, *, executors: int = 50, strategies: int = 1_000) -> Result:

@@ -14,12 +14,14 @@ import psycopg
 
 from execution.simulator.serving import RunningSimulator
 from tests.crash import market
-from tests.crash.ground import Ground
+from tests.crash.ground import Ground, connected, make_strategies
 from tests.crash.oracle import Verdict, judge
 from tests.crash.points import Purpose
 from tests.crash.rig import exchange
 from tests.crash.trader import Job
 from tests.drills.trader import main
+
+PENDING = 20
 
 
 @dataclass(slots=True)
@@ -138,6 +140,10 @@ class Scene:
         """Strategies that are filled."""
         return self.count("SELECT count(*) FROM strategies WHERE execution_status = 'executed'")
 
+    def undone(self) -> int:
+        """Strategies that are marked or under way."""
+        return self.count("SELECT count(*) FROM strategies WHERE execution_status IN ('marked', 'executing')")
+
     def await_so(self, done: Callable[[], bool], seconds: float) -> bool:
         """Wait until something is so; False when it is not in time."""
         ends = time.monotonic() + seconds
@@ -161,13 +167,28 @@ class Scene:
         result.expect("lots at the exchange", sum(filled.values()), strategies * len(market.SPREAD))
         result.expect("lost", len(verdict.lost), 0)
         result.expect("duplicate", len(verdict.duplicate), 0)
-        result.wrong += [*verdict.lost[:3], *verdict.duplicate[:3]]
+        denied = [run for run in verdict.runs if " denied" in run]
+        result.wrong += [*verdict.lost[:3], *verdict.duplicate[:3], *denied[:3]]
+
+
+def _let_many_be_alike() -> None:
+    """A drill runs the same spread again and again; the limits of its account are what its owner would set for that."""
+    from allocation.models import Account
+    from execution.models import RiskLimits
+
+    RiskLimits.objects.create(
+        account=Account.objects.get(name="paper"), same_legs_seconds=0, open_per_underlying=1_000,
+        lots_per_underlying=1_000,
+    )  # fmt: skip
 
 
 @contextmanager
 def scene(ground: Ground, name: str) -> Iterator[Scene]:
-    """Set it up; end every trader and drop the database afterwards."""
+    """Set it up, with strategies to mark; end every trader and drop the database afterwards."""
     with ground.copy(name), exchange(ground, name) as simulator:
+        with connected(name):
+            make_strategies(PENDING, market.SPREAD)
+            _let_many_be_alike()
         made = Scene(ground, name, simulator)
         try:
             yield made

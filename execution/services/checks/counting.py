@@ -4,18 +4,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from django.db import connection
 from django.db.models import F, Q, Sum
 from django.utils import timezone
 
 from allocation.models import Account, Allocation
 from execution.checks import Counts, Limits
-from execution.lifecycle import ENDED_RUNS, OrderState, RunState
+from execution.lifecycle import ENDED_ORDERS, ENDED_RUNS, OrderState, RunState
 from execution.models import (
     Alert,
     AlertLevel,
     ExecutionRun,
     LegOrder,
-    OrderCall,
     Position,
     ReconcileReport,
     RunPurpose,
@@ -32,6 +32,27 @@ REFUSED = (OrderState.REFUSED.value, OrderState.REJECTED.value)
 ANSWERED = (*REFUSED, OrderState.FILLED.value, OrderState.CANCELLED.value, OrderState.EXPIRED.value)
 UNCLEAR = (OrderState.UNKNOWN.value,)
 LIVE_OR_COMPLETE = sorted({*RunState} - ENDED_RUNS | {RunState.COMPLETE})
+
+
+CALLS_LOOKED_AT = 251  # one more than Dhan takes in a minute
+# Plain SQL: these three stand between a decision and the wire, where composing a query costs more than running it.
+_CALLS = """
+SELECT count(*) FILTER (WHERE taken_at > clock_timestamp() - interval '1 second'),
+       count(*) FILTER (WHERE taken_at > clock_timestamp() - interval '1 minute')
+FROM (SELECT taken_at FROM order_calls WHERE account_id = %s ORDER BY number DESC LIMIT %s) newest
+"""
+_WORKING = """
+SELECT s.stock_name, d.expiry_date, d.strike_price, d.option_type, o.side
+FROM leg_orders o
+JOIN execution_runs r ON r.id = o.run_id
+JOIN strategy_details d ON d.id = o.leg_id
+JOIN strategies s ON s.id = d.strategy_id
+WHERE r.account_id = %s AND r.id <> %s AND NOT o.state = ANY(%s)
+"""
+_HELD = """
+SELECT expiry_date, strike_price, option_type, quantity
+FROM v_positions WHERE strategy_id = %s AND account_id = %s AND quantity <> 0
+"""
 
 
 def counts(strategy: OptionStrategy, account: Account, *, now: datetime, run_id: int | None, limits: Limits) -> Counts:
@@ -65,29 +86,27 @@ def calls_only(account: Account) -> Counts:
 
 def calls_made(account: Account) -> tuple[int, int]:
     """Calls of the last second and minute in the governor's own table (one query)."""
-    now, rows = timezone.now(), OrderCall.objects.filter(account=account)
-    lately = rows.filter(taken_at__gt=now - timedelta(minutes=1)).values_list("taken_at", flat=True)
-    taken = list(lately)  # at most 250 in a minute
-    return sum(at > now - timedelta(seconds=1) for at in taken), len(taken)
+    with connection.cursor() as cursor:
+        cursor.execute(_CALLS, [account.pk, CALLS_LOOKED_AT])
+        second, minute = cursor.fetchone()
+    return second, minute
 
 
 def working_orders(account: Account, *, but_run: int | None) -> tuple[tuple[Contract, Side], ...]:
     """Contract and side of every attempt of other runs that may still trade."""
-    rows = LegOrder.objects.live().filter(run__account=account).exclude(run_id=but_run)
-    terms = ("leg__strategy__stock_name", "leg__expiry", "leg__strike", "leg__option_type", "side")
-    return tuple(
-        (_contract_of(name, expiry, strike, code), Side(side))
-        for name, expiry, strike, code, side in rows.values_list(*terms)
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(_WORKING, [account.pk, but_run or 0, sorted(ENDED_ORDERS)])
+        return tuple((_contract_of(*terms), Side(side)) for *terms, side in cursor.fetchall())
 
 
 def held(strategy: OptionStrategy, account: Account) -> Mapping[Contract, int]:
     """Signed units by contract."""
     units: dict[Contract, int] = {}
-    rows = Position.objects.filter(strategy=strategy, account=account).exclude(quantity=0)
-    for expiry, strike, code, quantity in rows.values_list("expiry", "strike", "option_type", "quantity"):
-        contract = _contract_of(strategy.stock_name, expiry, strike, code)
-        units[contract] = units.get(contract, 0) + quantity
+    with connection.cursor() as cursor:
+        cursor.execute(_HELD, [strategy.pk, account.pk])
+        for expiry, strike, code, quantity in cursor.fetchall():
+            contract = _contract_of(strategy.stock_name, expiry, strike, code)
+            units[contract] = units.get(contract, 0) + quantity
     return units
 
 

@@ -5,6 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from django.db import connection
 
 from allocation.models import Account
 from execution.checks import LIMIT_NAMES, Answer, Limits
@@ -30,11 +34,22 @@ def limits_for(account: Account, *, replayed: bool = False) -> Limits:
     )
     if replayed:
         own = replace(own, entry_before_close_minutes=0, exit_before_close_minutes=0)
-    row = RiskLimits.objects.in_force(account)
-    if row is None:
-        return own
+    with connection.cursor() as cursor:
+        cursor.execute(_IN_FORCE, [account.pk])
+        found = cursor.fetchone()
+    return own if found is None else replace(own, **_changed(*found))
+
+
+# Plain SQL, since every order asks: only which row counts, and whether it is still as it was read.
+_IN_FORCE = "SELECT id, xmin::text FROM risk_limits WHERE account_id = %s ORDER BY valid_from DESC, id DESC LIMIT 1"
+
+
+@lru_cache(maxsize=64)
+def _changed(row_id: int, _version: str) -> dict[str, Any]:
+    """What one row of the history changes; read once for each version of it."""
+    row = RiskLimits.objects.get(pk=row_id)
     changed = {name: getattr(row, name) for name in LIMIT_NAMES}
-    return replace(own, **{name: value for name, value in changed.items() if value is not None})
+    return {name: value for name, value in changed.items() if value is not None}
 
 
 def keep_answers(
