@@ -228,6 +228,7 @@ def _unhurried(account_id: int) -> Pace:
             " clock_timestamp() - make_interval(secs => 20000 - n) FROM generate_series(1, 6500) AS n",
             [account_id],
         )
+        cursor.execute("ANALYZE order_calls")  # as after a day of them
     windows = tuple(Window(1e-6, window.calls, window.reserved) for window in DHAN_LIMITS.windows)
     limits = CallLimits(windows=windows, spacing=0.0)
     return lambda urgent: take_call(account_id, urgent=urgent, limits=limits)
