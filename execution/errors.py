@@ -35,6 +35,10 @@ class ExecutionDenied(OptionsError):
     """A safety rule denied the run before anything was sent."""
 
 
+class NotYet(ExecutionDenied):
+    """Denied for what passes by itself within a minute: ask again before giving up."""
+
+
 class LostRace(ExecutionDenied):
     """Somebody else changed the row first: read it anew."""
 

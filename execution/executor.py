@@ -29,7 +29,7 @@ from execution.basket.messages import (
 )
 from execution.basket.run_rules import RETRYABLE
 from execution.basket.step import step
-from execution.basket.values import TIMING, Basket, Permit, Timing
+from execution.basket.values import TIMING, Basket, Permit, Timing, since
 from execution.errors import (
     AuthExpired,
     BrokerError,
@@ -37,6 +37,7 @@ from execution.errors import (
     Fenced,
     LostRace,
     NotSent,
+    NotYet,
     OrderRefused,
     OutcomeUnknown,
     RateLimited,
@@ -49,6 +50,7 @@ from market.errors import OptionsError, Reason
 logger = logging.getLogger(__name__)
 
 LONGEST_PACE_WAIT = 1.0  # seconds; a longer wait gives the intent up, the next pass prices anew
+LONGEST_CHECK_WAIT = 40.0  # seconds in PRECHECK: an order that another run lost is found or given up by then
 CANCEL_AGAIN = 5.0  # seconds between two requests to end the same order
 
 
@@ -122,7 +124,13 @@ class Executor:
 
     @_do.register
     def _check(self, command: Check, basket: Basket, trades: Sequence[BrokerTrade]) -> Basket:
-        return self._apply(basket, Checked(self._desk.check(basket)))
+        try:
+            said = self._desk.check(basket)
+        except NotYet as passing:
+            if since(basket.started_at, self._clock.now()) <= LONGEST_CHECK_WAIT:
+                return basket
+            said = passing.reason
+        return self._apply(basket, Checked(said))
 
     @_do.register
     def _price(self, command: Price, basket: Basket, trades: Sequence[BrokerTrade]) -> Basket:

@@ -74,7 +74,7 @@ class Desk(Protocol):
     """Judges and prices what a basket wants to send."""
 
     def check(self, basket: Basket) -> Reason | None:
-        """Why the whole basket may not be sent, or None."""
+        """Why the whole basket may not be sent, or None; raises NotYet for what passes by itself."""
 
     def limit(self, basket: Basket, wanted: Price) -> Decimal:
         """A limit for one slice; raises an OptionsError when there is none."""

@@ -52,7 +52,10 @@ def _result(desk: Desk) -> Decimal | None:
     start = counting.midnight(desk.as_of)
     try:
         return counting.day_result(
-            desk.account, start=start, now=desk.as_of, profit=lambda strategy: profit_at_touch(strategy, desk)
+            desk.account,
+            start=start,
+            now=desk.as_of,
+            profit=lambda strategy, rows: profit_at_touch(strategy, desk, rows),
         )
     except OptionsError as error:
         logger.warning("today's result is not known, entries are denied meanwhile: %s", error.reason)

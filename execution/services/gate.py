@@ -21,6 +21,7 @@ from market.quant.ticks import to_decimal
 from strategies.models import OptionStrategy
 
 # What says something about the moment of sending only, and nothing about a plan that a person looks at.
+PASSING = frozenset({"BROKER_HEALTH", "RATE"})  # what is over within a minute or is told to a person
 OF_THE_MOMENT = frozenset({"BROKER_HEALTH", "RATE", "TOKEN", "REJECT_STREAK"})
 
 
@@ -47,8 +48,10 @@ def judged(
         )
     else:
         answers = tuple(one for one in answers if one.code not in OF_THE_MOMENT)
+    denied = [one.code for one in answers if not one.passed]
+    passes = not plan.denials and bool(denied) and PASSING.issuperset(denied)
     found = [*plan.denials, *denials(answers)]
-    return replace(plan, denials=tuple(dict.fromkeys(found)))
+    return replace(plan, denials=tuple(dict.fromkeys(found)), passes=passes)
 
 
 def recheck(
@@ -137,7 +140,7 @@ def _asked(plan: BasketPreview, desk: Desk, health: Health | None) -> Asked:
         free=lambda: free_funds(desk, but=strategy),
         margin=lambda: desk.broker.margin(requests).total,
         spot=spot,
-        profit=lambda other: profit_at_touch(other, desk),
+        profit=lambda other, rows: profit_at_touch(other, desk, rows),
         cash_needed=plan.cash_needed,
         armed_today=armed_for(desk) if health is None else health.armed_today,
         breaker_closed=None if health is None else health.answers,
@@ -168,7 +171,7 @@ def _given(spot: tuple[Decimal, datetime] | None, why: Reason | None = None) -> 
 def _asked_before(spot: tuple[Decimal, datetime] | None, *, armed: bool | None) -> Asked:
     """Inside a transaction nothing is asked anew."""
 
-    def unknown(*_: OptionStrategy) -> Decimal:
+    def unknown(*_: object) -> Decimal:
         raise ReadFailed(Reason("NOT_ASKED", "This is not asked while an order goes out."))
 
     return Asked(free=unknown, margin=unknown, spot=_given(spot), profit=unknown, armed_today=armed)

@@ -1,5 +1,6 @@
 """What an open strategy would come to if it were closed now."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from execution import checks
@@ -11,10 +12,13 @@ from strategies.models import OptionStrategy
 PAISA = Decimal("0.01")
 
 
-def profit_at_touch(strategy: OptionStrategy, desk: Desk) -> Decimal:
-    """Rupees if everything were closed at the touch now, after the charges paid so far; raises on any missing price."""
+def profit_at_touch(strategy: OptionStrategy, desk: Desk, rows: Iterable[Position] | None = None) -> Decimal:
+    """Rupees if everything were closed at the touch now, after the charges paid so far; raises on any missing price.
+
+    `rows` are its positions where the caller has read them.
+    """
     total = Decimal(0)
-    for row in Position.objects.filter(strategy=strategy, account=desk.account):
+    for row in Position.objects.filter(strategy=strategy, account=desk.account) if rows is None else rows:
         total += row.cash - row.charges
         if row.quantity:
             total += row.quantity * _way_out(strategy, row, desk)

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from execution.basket.messages import Price
 from execution.basket.values import Attempt, Basket, Purpose
+from execution.errors import NotYet
 from execution.limit_price import ENTRY_PRICES, EXIT_PRICES
 from execution.models import ExecutionRun
 from execution.services.gate import Health, judged, recheck, spot_of
@@ -27,6 +28,8 @@ from strategies.models import OptionStrategy
 Listed = Callable[[int, int], ListedLeg]
 HealthNow = Callable[[], Health]
 
+ASK_AGAIN_SECONDS = 2.0
+
 
 class DeskOfRun:
     """execution.ledger.Desk for the runs of one desk; it remembers what each order was priced on, for the last gate."""
@@ -34,16 +37,26 @@ class DeskOfRun:
     def __init__(self, desk: Desk, listed: Listed, health: HealthNow) -> None:
         self._desk, self._listed, self._health = desk, listed, health
         self._priced: dict[tuple[int, int], tuple[PlannedOrder, tuple[Decimal, datetime] | None]] = {}
+        self._put_off: dict[int, tuple[float, Reason]] = {}
         self._strategies: dict[int, OptionStrategy] = {}  # by run; what was approved does not change
 
     def check(self, basket: Basket) -> Reason | None:
-        """The first thing that stands against the whole basket as it would be sent now; every answer is kept."""
+        """The first thing that stands against the whole basket as it would be sent now; every answer is kept.
+
+        Raises NotYet where that is of this moment only; the same is said for the next seconds without asking anew.
+        """
+        asked, said = self._put_off.get(basket.run, (float("-inf"), None))
+        if said is not None and self._desk.clock.elapsed() - asked < ASK_AGAIN_SECONDS:
+            raise NotYet(said)
         run = ExecutionRun.objects.select_related("strategy").get(pk=basket.run)
         if basket.purpose is Purpose.ENTRY:
             plan = prepare_entry(run.strategy, self._desk)
         else:
             plan = prepare_exit(run.strategy, self._desk, run.purpose)
         plan = judged(plan, self._desk, health=self._health(), run=run)
+        if plan.passes:
+            self._put_off[basket.run] = self._desk.clock.elapsed(), plan.denials[0]
+            raise NotYet(plan.denials[0])
         return plan.denials[0] if plan.denials else _differs(run, plan)
 
     def limit(self, basket: Basket, wanted: Price) -> Decimal:

@@ -86,6 +86,7 @@ class BasketPreview:
     cash_needed: Decimal | None = None
     notes: tuple[Reason, ...] = ()
     waiting: frozenset[int] = frozenset()
+    passes: bool = False  # what denies it is of this moment only
 
     @property
     def charges(self) -> Decimal | None:

@@ -116,7 +116,7 @@ def _claim_next(leader: Trading) -> bool:
     if leader.ledger.permit().opening is not None or entries.count() >= MOST_ENTRIES_AT_ONCE:
         return False
     strategy_id = next_queued(leader.desk)
-    if strategy_id is None or entries_paused(leader.desk) is not None:
+    if strategy_id is None or leader.not_now() is not None or entries_paused(leader.desk) is not None:
         return False
     return open_entry(strategy_id, leader.desk) is not None
 

@@ -19,6 +19,7 @@ from execution.lifecycle import RunState
 from execution.models import ExecutionRun
 from execution.naming import OrderNames
 from execution.services.access import current_credential, stops_at
+from execution.services.checks.counting import unknown_orders
 from execution.services.gate import Health, armed_for
 from execution.services.leadership import Lease, lead, renew
 from execution.services.ledger import DatabaseLedger, Pace
@@ -35,6 +36,7 @@ PASS_SECONDS = 0.5  # between two passes that moved nothing
 LONGEST_SECONDS = 90.0  # of process time that one command waits for its runs; open ones are taken up again later
 RENEW_SECONDS = 2.0
 RECONCILE_SECONDS = 30.0
+RECONCILE_AGAIN_SECONDS = 5.0
 
 
 class Trading:
@@ -82,9 +84,9 @@ class Trading:
         return self.agrees
 
     def reconcile_when_due(self) -> None:
-        """The same, every half minute."""
-        now = time.monotonic()
-        if self._reconciled is None or now - self._reconciled >= RECONCILE_SECONDS:
+        """The same, every half minute; sooner while they do not agree."""
+        now, pause = time.monotonic(), RECONCILE_SECONDS if self.agrees else RECONCILE_AGAIN_SECONDS
+        if self._reconciled is None or now - self._reconciled >= pause:
             self.reconcile()
 
     def _health(self) -> Health:
@@ -95,11 +97,22 @@ class Trading:
             armed_today=armed_for(self.desk),
         )
 
+    def not_now(self) -> Reason | None:
+        """Why nothing is begun at this moment: what waits in the queue waits on, and does not fail on it."""
+        unread = self._watch.read_failed
+        if unread is not None:
+            return unread
+        if not self.agrees:
+            return Reason("BOOKS_DIFFER", "The broker's books differ from ours.", "See manage.py attention.")
+        if unknown_orders(self.desk.account):
+            return Reason("ORDERS_UNKNOWN", "The outcome of an order is not known yet.", "It is being looked up.")
+        return None
+
     def require_agreement(self) -> None:
         """Refuse to begin anything while the broker's books cannot be read or differ from ours."""
         self.reconcile_when_due()
-        if not self.agrees:
-            why = self._watch.read_failed or Reason("BOOKS_DIFFER", "The broker's books differ from ours.")
+        why = self.not_now()
+        if why is not None:
             sentence = f"Nothing is begun before the books agree. {why.sentence}"
             raise ExecutionDenied(Reason("BROKER_HEALTH", sentence, why.remedy or "See manage.py attention."))
 

@@ -1,11 +1,10 @@
 """Small reads of the ledger for the checks: what is open, what was lost, what was refused. None is unknown."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from django.db import connection
-from django.db.models import F, Q, Sum
 from django.utils import timezone
 
 from allocation.models import Account, Allocation
@@ -124,19 +123,24 @@ def underlying_at_risk(strategy: OptionStrategy, account: Account) -> Decimal | 
     return None if None in amounts else sum((one for one in amounts if one is not None), ZERO)
 
 
-def day_result(
-    account: Account, *, start: datetime, now: datetime, profit: Callable[[OptionStrategy], Decimal]
-) -> Decimal:
+Profit = Callable[[OptionStrategy, Sequence[Position]], Decimal]
+
+
+def day_result(account: Account, *, start: datetime, now: datetime, profit: Profit) -> Decimal:
     """Rupees made or lost since `start`, open positions at the touch included; raises where one has no price.
 
-    Counted from a strategy's last mark before `start`, or from its opening where nobody marked it since.
+    Counted from a strategy's last mark before `start`, or from its opening where nobody marked it since. `profit` is
+    asked for what is still open, with its positions (four queries in all).
     """
-    total = ZERO
-    for strategy in OptionStrategy.objects.filter(pk__in=_moved_since(account, start)):
-        sums = _booked(strategy, account)
-        worth = profit(strategy) if sums["open"] else sums["result"]
-        before = StrategyMark.objects.filter(strategy=strategy, as_of__lt=start).order_by("-as_of").first()
-        total += worth - (ZERO if before is None else before.profit)
+    moved = OptionStrategy.objects.in_bulk(_moved_since(account, start))
+    marks = StrategyMark.objects.filter(strategy__in=moved, as_of__lt=start).order_by("strategy_id", "-as_of")
+    before = dict(marks.distinct("strategy_id").values_list("strategy_id", "profit"))
+    total = -sum(before.values(), ZERO)
+    for strategy_id, rows in _positions_of(account, moved).items():
+        if any(row.quantity for row in rows):
+            total += profit(moved[strategy_id], rows)
+        else:
+            total += sum((row.cash - row.charges for row in rows), ZERO)
     return total
 
 
@@ -154,10 +158,14 @@ def greeks_of(rows: Iterable[tuple[StrategyLeg, int]], spot: Decimal | None) -> 
 def account_greeks(account: Account, *, but: OptionStrategy) -> tuple[Decimal, Decimal] | None:
     """The same over everything else that is open, each at the spot it was computed at; None when one is unknown."""
     delta = vega = ZERO
-    for strategy in OptionStrategy.objects.filter(pk__in=_open_strategies(account, but=but)):
-        units = held(strategy, account)
-        legs = [(row, units.get(row.contract, 0)) for row in strategy.legs.select_related("strategy")]
-        found = greeks_of(legs, strategy.spot_price)
+    others = OptionStrategy.objects.prefetch_related("legs").in_bulk(_open_strategies(account, but=but))
+    positions = _positions_of(account, others)
+    for strategy_id, strategy in others.items():
+        units: dict[Contract, int] = {}
+        for row in positions.get(strategy_id, ()):
+            contract = _contract_of(strategy.stock_name, row.expiry, row.strike, row.option_type)
+            units[contract] = units.get(contract, 0) + row.quantity
+        found = greeks_of([(leg, units.get(leg.contract, 0)) for leg in strategy.legs.all()], strategy.spot_price)
         if found is None:
             return None
         delta, vega = delta + found[0], vega + found[1]
@@ -261,8 +269,9 @@ def _moved_since(account: Account, start: datetime) -> set[int]:
     return {*holding, *traded}
 
 
-def _booked(strategy: OptionStrategy, account: Account) -> Mapping[str, Decimal]:
-    """What its trades brought after charges, and how many contracts are still held."""
-    rows = Position.objects.filter(strategy=strategy, account=account)
-    sums = rows.aggregate(result=Sum(F("cash") - F("charges")))
-    return {"result": sums["result"] or ZERO, "open": Decimal(rows.filter(~Q(quantity=0)).count())}
+def _positions_of(account: Account, strategies: Collection[int]) -> Mapping[int, Sequence[Position]]:
+    """What the trades of these strategies add up to, by strategy; none for one that never traded."""
+    found: dict[int, list[Position]] = {}
+    for row in Position.objects.filter(account=account, strategy__in=strategies):
+        found.setdefault(row.strategy_id, []).append(row)
+    return found

@@ -75,7 +75,7 @@ class Asked:
     free: Callable[[], Decimal]
     margin: Callable[[], Decimal]
     spot: Callable[[], tuple[Decimal, datetime]]
-    profit: Callable[[OptionStrategy], Decimal]
+    profit: counting.Profit
     cash_needed: Decimal | None = None
     armed_today: bool | None = None
     breaker_closed: bool | None = None

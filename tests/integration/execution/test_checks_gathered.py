@@ -57,7 +57,7 @@ ASKED = Asked(
     free=lambda: Decimal(900_000),
     margin=lambda: Decimal(30_000),
     spot=lambda: (Decimal(1011), NOON),
-    profit=lambda strategy: Decimal(-500),
+    profit=lambda strategy, rows: Decimal(-500),
     cash_needed=Decimal(20_050),
     armed_today=False,
     breaker_closed=True,
@@ -217,14 +217,14 @@ def test_the_same_legs_are_not_sent_twice_in_a_minute(ask, strategy, make_strate
 def test_fm_E10_the_days_loss_counts_open_positions_at_the_touch(ask, strategy, opened):
     opened()
 
-    assert ask(strategy, profit=lambda strategy: Decimal(-199_999)) == {}
-    assert ask(strategy, profit=lambda strategy: Decimal(-200_000)) == {"DAILY_LOSS": "DAILY_LOSS"}
+    assert ask(strategy, profit=lambda strategy, rows: Decimal(-199_999)) == {}
+    assert ask(strategy, profit=lambda strategy, rows: Decimal(-200_000)) == {"DAILY_LOSS": "DAILY_LOSS"}
 
 
 def test_fm_E11_a_position_without_a_price_is_no_loss_of_zero(ask, strategy, opened):
     opened()
 
-    assert ask(strategy, profit=lambda strategy: raises()) == {"DAILY_LOSS": "DAILY_LOSS_UNKNOWN"}
+    assert ask(strategy, profit=lambda strategy, rows: raises()) == {"DAILY_LOSS": "DAILY_LOSS_UNKNOWN"}
 
 
 def test_what_was_lost_before_today_is_not_todays_loss(ask, strategy, opened):
@@ -232,7 +232,7 @@ def test_what_was_lost_before_today_is_not_todays_loss(ask, strategy, opened):
     Trade.objects.filter(strategy=other).update(timestamp=NOON - timedelta(days=1))
     StrategyMark.objects.create(strategy=other, as_of=NOON - timedelta(hours=20), profit=Decimal(-150_000))
 
-    assert ask(strategy, profit=lambda strategy: Decimal(-220_000)) == {}
+    assert ask(strategy, profit=lambda strategy, rows: Decimal(-220_000)) == {}
 
 
 def test_the_fourth_strategy_on_an_underlying_is_one_too_many(ask, strategy, opened):
