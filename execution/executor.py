@@ -70,6 +70,7 @@ class Executor:
         self._ledger, self._broker, self._clock, self._desk = ledger, broker, clock, desk
         self._names, self._timing = names, timing
         self._cancelled: dict[str, float] = {}
+        self._told = set[tuple[int, int, str]]()
 
     def turn(self, permit: Permit | None = None) -> bool:
         """Let every open run do what is due; True when any of them moved."""
@@ -137,7 +138,10 @@ class Executor:
         try:
             limit = self._desk.limit(basket, command)
         except OptionsError as error:
-            logger.warning("run %s: no limit for %s: %s", basket.run, command.piece.leg.contract, error.reason)
+            what = basket.run, command.piece.leg.number, error.reason.code
+            level = logging.DEBUG if what in self._told else logging.WARNING  # once, not at every pass
+            self._told.add(what)
+            logger.log(level, "run %s: no limit for %s: %s", basket.run, command.piece.leg.contract, error.reason)
             return self._apply(basket, Unpriced(error.reason))
         place = OrderPlace(self._broker.mode, basket.run, command.piece.leg.number, command.number)
         return self._apply(basket, Offered(command, self._names.name(place), limit))

@@ -1,12 +1,12 @@
 """Judges and prices what a basket wants to send, from the database and the market of a desk."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
 from execution.basket.messages import Price
 from execution.basket.values import Attempt, Basket, Purpose
-from execution.errors import NotYet
+from execution.errors import ExecutionDenied, NotYet
 from execution.limit_price import ENTRY_PRICES, EXIT_PRICES
 from execution.models import ExecutionRun
 from execution.services.gate import Health, judged, recheck, spot_of
@@ -22,11 +22,13 @@ from execution.services.preparation import (
     prepare_exit,
 )
 from execution.services.standing import Standing
+from market.contract import Side
 from market.errors import OptionsError, Reason
 from strategies.models import OptionStrategy
 
 Listed = Callable[[int, int], ListedLeg]
 HealthNow = Callable[[], Health]
+Held = Callable[[], Mapping[tuple[str, str], int]]
 
 ASK_AGAIN_SECONDS = 2.0
 
@@ -34,8 +36,8 @@ ASK_AGAIN_SECONDS = 2.0
 class DeskOfRun:
     """execution.ledger.Desk for the runs of one desk; it remembers what each order was priced on, for the last gate."""
 
-    def __init__(self, desk: Desk, listed: Listed, health: HealthNow) -> None:
-        self._desk, self._listed, self._health = desk, listed, health
+    def __init__(self, desk: Desk, listed: Listed, health: HealthNow, ours: Held) -> None:
+        self._desk, self._listed, self._health, self._ours = desk, listed, health, ours
         self._priced: dict[tuple[int, int], tuple[PlannedOrder, tuple[Decimal, datetime] | None]] = {}
         self._put_off: dict[int, tuple[float, Reason]] = {}
         self._strategies: dict[int, OptionStrategy] = {}  # by run; what was approved does not change
@@ -62,6 +64,8 @@ class DeskOfRun:
     def limit(self, basket: Basket, wanted: Price) -> Decimal:
         """The limit of one slice on the newest touch."""
         listed = self._listed(basket.run, wanted.piece.leg.number)
+        if basket.purpose is not Purpose.ENTRY:
+            self._require_held(listed, wanted.piece.side)
         rules = EXIT_PRICES if wanted.leaving else ENTRY_PRICES
         planned = plan_order(listed, wanted.piece, self._desk, attempt=wanted.step, rules=rules)
         self._priced[basket.run, wanted.piece.leg.number] = planned, self._spot(listed)
@@ -76,6 +80,16 @@ class DeskOfRun:
         planned, spot = priced
         strategy = self._strategy_of(basket.run)
         return recheck(planned, strategy, self._desk, basket=basket, attempt=attempt, spot=spot, found=found)
+
+    def _require_held(self, listed: ListedLeg, side: Side) -> None:
+        """Close nothing the broker does not show: what somebody closed by hand would be opened the other way round."""
+        key = listed.segment, listed.security_id
+        rows = self._desk.broker.positions()
+        theirs = sum(row.net_quantity for row in rows if (row.segment, row.security_id) == key)
+        ours = self._ours().get(key, 0)
+        if (theirs < ours) if side is Side.SELL else (theirs > ours):
+            sentence = f"Our trades add up to {ours} units of {listed.symbol}, the broker shows {theirs}: not closed."
+            raise ExecutionDenied(Reason("HELD_LESS", sentence, "Somebody traded by hand? Compare, then settle it."))
 
     def _strategy_of(self, run: int) -> OptionStrategy:
         """Read once, with its legs, and not while an order waits to go out."""

@@ -50,7 +50,7 @@ class Trading:
         key = _names_key()
         names = OrderNames(key)
         self.ledger = DatabaseLedger(account=desk.account, clock=desk.clock, lease=lease, pace=_pace_for(desk))
-        judge = DeskOfRun(desk, self.ledger.listed, self._health)
+        judge = DeskOfRun(desk, self.ledger.listed, self._health, self.ledger.positions)
         self.ledger.last_gate = judge.last_gate
         self._executor = Executor(ledger=self.ledger, broker=desk.broker, clock=desk.clock, desk=judge, names=names)
         self._watch = Watch(

@@ -261,7 +261,7 @@ MODES = {
     "E7": Mode("An exit while the entry still works", "The entry's orders are ended and settled first."),
     "E8": Mode(
         "Somebody trades by hand",
-        "A difference that two reads agree on is critical: entries stop and a person is called.",
+        "No exit closes what the broker does not show; a difference two reads agree on is critical and stops entries.",
     ),
     "E9": Mode("The broker squares off by itself", "Only carried positions are traded, and entries end at 15:00."),
     "E10": Mode("The day's loss limit is hit in a basket", "The run settles into a safe state and nothing opens."),
@@ -331,7 +331,6 @@ NOT_COVERED = {
     "C22": "There is no flag to reuse, and no lint that would find one.",
     "C24": "No test breaks a log handler.",
     "D2": "No scan compares open positions with the next day's master.",
-    "E8": "An exit is sized by our own trades, not by the smaller of ours and the broker's position.",
     "E9": "No order of the broker's own risk desk is told apart from other external ones.",
     "F11": "Nothing slows or locks repeated sign-ins.",
     "F12": "There is no limit to get around: none is counted by address.",

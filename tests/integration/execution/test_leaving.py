@@ -1,6 +1,7 @@
 """An exit closes what is held, whatever the lot is today, and one dead wing does not keep the shorts open."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -263,3 +264,36 @@ def test_an_unwind_buys_the_short_back_past_a_wing_without_a_bid(
 
     assert result.state == "unwinding"
     assert held() == {Decimal(1000): 3 * LOT}
+
+
+class SoldByHand:
+    """The broker of somebody who sold part of the long in the broker's own app."""
+
+    def __init__(self, broker: Any, sold: int) -> None:
+        self._broker, self._sold = broker, sold
+        self.name, self.mode = broker.name, broker.mode
+
+    def positions(self) -> list[Any]:
+        rows = self._broker.positions()
+        return [
+            replace(row, net_quantity=row.net_quantity - self._sold) if row.net_quantity > 0 else row for row in rows
+        ]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._broker, name)
+
+
+@pytest.mark.parametrize("sold", [LOT, 1])
+def test_fm_E8_what_was_sold_by_hand_is_not_sold_again_and_the_short_is_bought_back(
+    desk: Desk, opened: Any, later: Any, sold: int
+) -> None:
+    opened()
+    desk = later(desk, timedelta(minutes=5))
+    desk = replace(desk, broker=SoldByHand(desk.broker, sold))
+
+    monitor(desk)
+
+    exits = LegOrder.objects.filter(run__purpose="exit").values_list("side", "quantity")
+    assert list(exits) == [("BUY", LOT)]
+    assert held() == {Decimal(1000): LOT}
+    assert ExecutionRun.objects.get(purpose="exit").state not in {"complete", "flat"}
