@@ -7,7 +7,7 @@ do not know it; a difference of positions counts when two reads some seconds apa
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from execution.basket.messages import CallPerson, Missed, Seen
@@ -18,6 +18,7 @@ from execution.ledger import KnownOrder, Ledger
 from execution.lifecycle import OrderState
 from execution.naming import OrderNames
 from execution.ports import Broker, BrokerOrder, BrokerTrade, Clock
+from market.calendar import IST
 from market.errors import Reason
 
 logger = logging.getLogger(__name__)
@@ -93,6 +94,7 @@ class Watch:
             return None
         there = {order.order_id for order in books.orders}
         absent = [order for order in known.values() if order.order_id and order.order_id not in there]
+        absent = [order for order in absent if not self._of_another_day(order)]
         if absent:
             sentence = f"The order book lacks {absent[0].order_id} and {len(absent) - 1} more that it had before."
             self.read_failed = Reason("BOOK_INCOMPLETE", sentence, "Read again.")
@@ -114,6 +116,8 @@ class Watch:
         for name, ours in known.items():
             if ours.state is OrderState.UNKNOWN and name not in named:
                 self._look_up(ours)
+            elif ours.is_live and ours.order_id and name not in named:
+                self._left_open(ours)
 
     def _ours(self, known: KnownOrder, orders: Sequence[BrokerOrder], books: Books) -> None:
         first, *again = _first(known, orders)
@@ -138,6 +142,16 @@ class Watch:
                 said = Reason("UNTRACEABLE", sentence, "Was an older backup restored? Compare before trading on.")
                 self._ledger.call_person(None, CallPerson(said))
 
+    def _of_another_day(self, order: KnownOrder) -> bool:
+        """A day book has the orders of its own day only."""
+        return order.sent_at is not None and _day(order.sent_at) != _day(self._clock.now())
+
+    def _left_open(self, order: KnownOrder) -> None:
+        """Nobody read how it ended before its day was over: that it filled nothing is not to be assumed."""
+        sentence = f"Order {order.correlation_id} is of another day, and how it ended was never read."
+        said = Reason("LEFT_OPEN", sentence, "Look it up in the broker's order history and compare the positions.")
+        self._ledger.call_person(order.run, CallPerson(said))
+
     def _look_up(self, order: KnownOrder) -> None:
         """Ask by name once the quarantine is over; before that, not finding it would mean nothing."""
         if since(order.sent_at, self._clock.now()) <= self._timing.quarantine:
@@ -148,6 +162,9 @@ class Watch:
         except BrokerError as error:
             logger.warning("order %s could not be looked up: %s", order.correlation_id, error.reason)
             return
+        if found is None and self._of_another_day(order):
+            self._left_open(order)
+            return
         event = Missed(order.correlation_id) if found is None else _seen(order.correlation_id, found, trades)
         self._executor.apply(order.run, event, trades)
 
@@ -156,7 +173,8 @@ class Watch:
         ours = self._ledger.positions()
         differing = {key: broker.get(key, 0) - units for key, units in ours.items() if broker.get(key, 0) != units}
         now, before = self._clock.elapsed(), self._differed
-        quiet = all(_is_quiet(order, self._clock.now()) for order in self._ledger.known_orders().values())
+        known = self._ledger.known_orders().values()
+        quiet = all(self._of_another_day(order) or _is_quiet(order, self._clock.now()) for order in known)
         if not differing or not quiet:
             self._differed = None
             return []
@@ -189,6 +207,10 @@ def _says_more(known: KnownOrder, order: BrokerOrder) -> bool:
 
 def _is_quiet(order: KnownOrder, now: datetime) -> bool:
     return not order.is_live and (order.sent_at is None or since(order.sent_at, now) > QUIET)
+
+
+def _day(moment: datetime) -> date:
+    return moment.astimezone(IST).date()
 
 
 def _first(known: KnownOrder, orders: Sequence[BrokerOrder]) -> list[BrokerOrder]:

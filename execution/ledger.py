@@ -61,7 +61,7 @@ class Ledger(Protocol):
         """Remember an order of the broker's book that is not ours, or bears our tag and is not in our books."""
 
     def positions(self) -> Mapping[tuple[str, str], int]:
-        """Signed units our trades add up to, by segment and security id; what is flat is left out."""
+        """Signed units of options our trades add up to, by segment and security id; what is flat is left out."""
 
     def call_person(self, run: int | None, call: CallPerson) -> None:
         """Raise an alert, once; a critical one lets nothing but reductions through until it is acknowledged."""

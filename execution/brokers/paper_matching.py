@@ -145,7 +145,11 @@ def matched(order: BookedOrder, touch: Touch | Reason, at: datetime, *, used: in
     if units:
         # A quote newer than the moment stands in for it: the fill cannot be older than its quote.
         fill = Fill(len(order.fills) + 1, units, price, max(at, touch.quoted_at))
-        looked = replace(looked, fills=(*order.fills, fill), status=OrderStatus.PART_TRADED)
+        # The rest is matched after as long again: how often somebody looks must not decide how much fills.
+        later = at + habits.until_fill(f"{order.order_id} part {len(order.fills) + 1}")
+        looked = replace(
+            looked, fills=(*order.fills, fill), status=OrderStatus.PART_TRADED, match_from=later, matched=False
+        )
     if looked.filled_quantity == order.request.quantity:
         return replace(looked, status=OrderStatus.TRADED)
     return _ended_if_immediate(looked, _why_not_all(order, price, left))

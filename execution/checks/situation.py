@@ -10,11 +10,15 @@ from market.contract import Contract, Side
 
 @dataclass(frozen=True, slots=True)
 class DeskFact:
-    """Whether this desk may act at all; `mode` paper or live, `trading_state` ACTIVE, REDUCE_ONLY or HALTED."""
+    """Whether this desk may act at all; `mode` paper or live, `trading_state` ACTIVE, REDUCE_ONLY or HALTED.
+
+    `flattens` says that it was halted to have everything taken back: exits under way go on as a part of that.
+    """
 
     mode: str | None = None
     armed_today: bool | None = None
     trading_state: str | None = None
+    flattens: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,9 +152,9 @@ class DatabaseLedger:
         )
 
     def positions(self) -> Mapping[tuple[str, str], int]:
-        """Signed units our trades add up to."""
+        """Signed units our trades in options add up to; shares leave the broker's positions overnight for its holdings."""
         trades = Trade.objects.filter(account=self._account, timestamp__lte=self._clock.now(), leg_order__isnull=False)
-        alive = trades.filter(Q(expiry__isnull=True) | Q(expiry__gte=self._today()))
+        alive = trades.filter(expiry__gte=self._today())
         signed = Sum(Case(When(action=Side.BUY.value, then=F("quantity")), default=-F("quantity")))
         rows = alive.values_list("leg_order__segment", "security_id").annotate(units=signed).order_by()
         return {(segment, security_id): units for segment, security_id, units in rows if units}

@@ -46,11 +46,15 @@ class Standing:
     changed_at: datetime | None = None
     automatic: bool = False
 
+    @property
+    def flattens(self) -> bool:
+        """Whether the account was halted to have everything taken back: what is on its way out goes on."""
+        return self.reason is not None and self.reason.code == FLATTEN
+
     def lets(self, purpose: RunPurpose | str) -> bool:
         """Whether orders of a run with this purpose may be sent; a halt that flattens lets everything out."""
         asked = RunPurpose(purpose)
-        flattens = self.reason is not None and self.reason.code == FLATTEN and asked is RunPurpose.EXIT
-        return flattens or self.state in _ALLOWED[asked]
+        return (self.flattens and asked is RunPurpose.EXIT) or self.state in _ALLOWED[asked]
 
 
 def standing(account_id: int, *, hold: bool = False) -> Standing:

@@ -49,7 +49,13 @@ class Trading:
         self.agrees = False  # with the broker's books, at the last comparison
         key = _names_key()
         names = OrderNames(key)
-        self.ledger = DatabaseLedger(account=desk.account, clock=desk.clock, lease=lease, pace=_pace_for(desk))
+        self.ledger = DatabaseLedger(
+            account=desk.account,
+            clock=desk.clock,
+            lease=lease,
+            pace=_pace_for(desk),
+            code_version=settings.CODE_VERSION,
+        )
         judge = DeskOfRun(desk, self.ledger.listed, self._health, self.ledger.positions)
         self.ledger.last_gate = judge.last_gate
         self._executor = Executor(ledger=self.ledger, broker=desk.broker, clock=desk.clock, desk=judge, names=names)

@@ -156,8 +156,12 @@ def make_server(app: DhanServer) -> uvicorn.Server:
 def bind(port: int = 0) -> socket.socket:
     """A listening socket on loopback; port 0 takes a free one."""
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.bind((LOOPBACK, port))
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((LOOPBACK, port))
+    except OSError:
+        bound.close()
+        raise
     return bound
 
 

@@ -15,19 +15,20 @@ SHOWS = {
     "no fencing of commits": 5,
     "a lost race or lease does not stop": 8,
     "no pace": 181,
-    "one negative suffices": 20,
-    "last-write-wins updates": 82,
+    "one negative suffices": 218,
+    "last-write-wins updates": 271,
     "a failed lookup finds nothing": 20,
     "no duplicate detection": 7,
     "zombie ignored": 23,
     "found fills of ended orders are ignored": 23,
-    "an overfill is clamped": 16,
+    "an overfill is clamped": 205,
     "a cancel that was taken is the end": 7,
     "nobody is called": 7,
     "kill switch ignored": 11,
     "kill switch read at the start only": 52,
     "a critical alert stops nobody": 16,
     "the gate is asked and not heeded": 12,
+    "refusal not confirmed": 62,
 }
 FIRST = range(5)
 REST = range(5, 60)  # where the known seed has become another story

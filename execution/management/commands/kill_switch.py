@@ -26,6 +26,11 @@ class Command(ConsoleCommand):
         parser.add_argument("action", nargs="?", choices=("status", *STOPPING, "flatten"), default="status")
         parser.add_argument("--account", help="by default all active ones; flatten and release need a name")
         parser.add_argument("--reason", default="", help="needed for everything but status")
+        parser.add_argument(
+            "--broker-switch",
+            action="store_true",
+            help="flatten: once flat, engage the broker's own switch for the day",
+        )
 
     def run(self, **options: Any) -> int | None:
         """Do it for each account, then show where they stand."""
@@ -33,7 +38,10 @@ class Command(ConsoleCommand):
         accounts = _accounts(options["account"], action)
         if action != "status" and not reason:
             raise CommandError("Say why: --reason TEXT", returncode=USAGE)
-        refusals = [refusal for account in accounts if (refusal := _act(action, account, reason))]
+        switch_off = options["broker_switch"]
+        refusals = [
+            refusal for account in accounts if (refusal := _act(action, account, reason, switch_off=switch_off))
+        ]
         self._show(accounts, refusals)
         return REFUSED if refusals else None
 
@@ -79,14 +87,16 @@ def _accounts(name: str | None, action: str) -> list[Account]:
     return accounts
 
 
-def _act(action: str, account: Account, sentence: str) -> Reason | None:
+def _act(action: str, account: Account, sentence: str, *, switch_off: bool) -> Reason | None:
     """Do it for one account; what refuses one does not keep the next from being stopped."""
     code = action.replace("-", "_").upper()
     try:
         if action == "flatten":
-            report = flatten_account(account, Reason(code, sentence))
+            report = flatten_account(account, Reason(code, sentence), switch_off=switch_off)
             if not report.flat:
                 return NOT_FLAT
+            if switch_off and not report.switched_off:
+                return report.problems[-1]
         elif action in STOPPING:
             STOPPING[action](account, reason=Reason(code, sentence), actor=f"cli:{person()}")
     except ExecutionDenied as refusal:

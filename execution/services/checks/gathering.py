@@ -168,7 +168,7 @@ def _known(question: Callable[[], T]) -> T | None:
 def _desk(account: Account, broker: Broker, asked: Asked, found: Standing) -> DeskFact:
     """A broker of another mode than the account is nobody's mode."""
     mode = account.mode if broker.mode == account.mode else None
-    return DeskFact(mode=mode, armed_today=asked.armed_today, trading_state=found.state.value)
+    return DeskFact(mode=mode, armed_today=asked.armed_today, trading_state=found.state.value, flattens=found.flattens)
 
 
 def _approval(strategy: OptionStrategy) -> Approval:

@@ -8,10 +8,11 @@ import pytest
 from execution.models import ExecutionRun, LegOrder, Position
 from execution.services.flatten import flatten_account
 from execution.services.preparation import Desk
+from execution.services.runs import open_exit
 from execution.services.standing import standing
 from market.errors import Reason
 from strategies.models import OptionStrategy
-from tests.integration.execution.desks import run_queue
+from tests.integration.execution.desks import PowerCut, answering, run_queue
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 WHY = Reason("BY_HAND", "The test says so.")
@@ -41,6 +42,30 @@ def test_a_flatten_halts_first_and_stays_halted(desk: Desk, make_strategy: Calla
     found = standing(desk.account.pk)
     assert (found.state, found.reason.code if found.reason else "") == ("HALTED", "FLATTEN")
     assert ExecutionRun.objects.get(purpose="flatten").state == "complete"
+
+
+def test_an_entry_under_way_is_taken_back_by_a_flatten(
+    desk: Desk, make_strategy: Callable[..., OptionStrategy]
+) -> None:
+    make_strategy()
+    with pytest.raises(PowerCut):
+        run_queue(answering(desk, None, PowerCut()))
+
+    report = flatten_account(desk.account, WHY, desk=desk)
+
+    assert (report.flat, ExecutionRun.objects.get().state) == (True, "flat")
+    assert not Position.objects.exclude(quantity=0).exists()
+
+
+def test_an_exit_under_way_goes_on_during_a_flatten(desk: Desk, make_strategy: Callable[..., OptionStrategy]) -> None:
+    strategy = make_strategy()
+    run_queue(desk)
+    open_exit(strategy, WHY, desk)
+
+    report = flatten_account(desk.account, WHY, desk=desk)
+
+    assert (report.flat, report.runs) == (True, ())
+    assert ExecutionRun.objects.get(purpose="exit").state == "complete"
 
 
 def test_an_account_that_holds_nothing_is_flat_at_once(desk: Desk) -> None:

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db.models import F
 
 from allocation.models import Account
-from execution.models import Alert, AlertLevel, ExternalOrder, ReconcileReport, TradingState
+from execution.models import Alert, AlertLevel, ExternalOrder, PaperSwitch, ReconcileReport, TradingState
 from execution.services.alerts import raise_alert
 
 
@@ -75,6 +75,18 @@ def test_what_is_missing_is_wrong_usage(account: Account, words: tuple[str, ...]
 
 def test_an_unknown_account_is_wrong_usage(account: Account) -> None:
     assert run("kill_switch", "halt", "--account", "nobody", "--reason", "x")[0] == 2
+
+
+@pytest.mark.parametrize(("words", "switched"), [((), False), (("--broker-switch",), True)])
+def test_flatten_halts_looks_twice_and_engages_the_brokers_switch_if_asked(
+    account: Account, words: tuple[str, ...], switched: bool
+) -> None:
+    code, _ = run("kill_switch", "flatten", "--account", "paper", "--reason", "enough", *words)
+
+    assert code == 0
+    assert ReconcileReport.objects.filter(clean=True).count() == 2
+    assert (TradingState.objects.get().state, TradingState.objects.get().reason_code) == ("HALTED", "FLATTEN")
+    assert PaperSwitch.objects.exists() is switched
 
 
 def test_a_release_too_early_is_refused_by_the_safety_rule(account: Account) -> None:

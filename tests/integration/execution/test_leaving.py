@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from execution.models import Alert, ExecutionRun, LegOrder, Position, Trade
+from execution.ports import Product
 from execution.services.preparation import Desk, prepare_exit
+from execution.services.trading import trading
 from market.contract import Contract, OptionType
 from market.models import Instrument
 from strategies.models import OptionStrategy
@@ -297,3 +299,24 @@ def test_fm_E8_what_was_sold_by_hand_is_not_sold_again_and_the_short_is_bought_b
     assert list(exits) == [("BUY", LOT)]
     assert held() == {Decimal(1000): LOT}
     assert ExecutionRun.objects.get(purpose="exit").state not in {"complete", "flat"}
+
+
+class NextDay(SoldByHand):
+    """The broker a day after shares were bought: its positions do not list them any more, as Dhan's do not."""
+
+    def positions(self) -> list[Any]:
+        return [row for row in self._broker.positions() if row.product != Product.CNC]
+
+
+def test_shares_that_have_become_holdings_are_no_difference_and_can_be_sold(desk: Desk, opened: Any) -> None:
+    strategy = opened(("SELL", 1050, "CE", 1), ("BUY", None, None, 1), max_loss=Decimal(490_000))
+    desk = replace(desk, broker=NextDay(desk.broker, 0))
+    with trading(desk) as leader:
+        reads = [leader.reconcile()]
+        desk.clock.sleep(60)
+        reads.append(leader.reconcile())
+
+    monitor(desk)
+
+    strategy.refresh_from_db()
+    assert (reads, strategy.execution_detail, held()) == ([True, True], "closed", {})

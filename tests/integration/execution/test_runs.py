@@ -546,6 +546,17 @@ def test_money_set_aside_for_an_open_credit_spread_is_not_spent_again(
     assert second.execution_status == "failed"
 
 
+def test_a_run_tells_which_code_sent_it(
+    desk: Desk, make_strategy: Callable[..., OptionStrategy], settings: Any
+) -> None:
+    settings.CODE_VERSION = "abc123"
+    make_strategy()
+
+    run_queue(desk)
+
+    assert ExecutionRun.objects.get().code_version == "abc123"
+
+
 def test_the_day_of_the_desk_is_indian(desk: Desk) -> None:
     midnight = datetime(2026, 1, 29, 18, 30, tzinfo=UTC)
 

@@ -1,5 +1,6 @@
 """`simulate_dhan` before it serves: where it listens and what it says."""
 
+import gc
 from io import StringIO
 
 import pytest
@@ -27,3 +28,13 @@ def test_a_taken_port_is_a_sentence() -> None:
             call_command("simulate_dhan", "--port", str(port), "--market", "simulated", stdout=StringIO())
 
     assert failed.value.returncode == 1
+
+
+def test_a_socket_that_cannot_be_bound_is_not_left_open(recwarn: pytest.WarningsRecorder) -> None:
+    with bind() as taken:
+        taken.listen()
+        with pytest.raises(OSError, match="in use"):
+            bind(taken.getsockname()[1])
+
+    gc.collect()
+    assert not [str(one.message) for one in recwarn if issubclass(one.category, ResourceWarning)]

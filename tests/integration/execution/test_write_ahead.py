@@ -24,7 +24,17 @@ from execution.services.trading import Trading, trading
 from strategies.models import OptionStrategy
 from tests.elsewhere import Elsewhere
 from tests.integration.execution.conftest import NOON
-from tests.integration.execution.desks import SAID, PowerCut, answering, cut, execute, run_queue, watched, work_for
+from tests.integration.execution.desks import (
+    SAID,
+    PowerCut,
+    answering,
+    at,
+    cut,
+    execute,
+    run_queue,
+    watched,
+    work_for,
+)
 
 Make = Callable[..., OptionStrategy]
 
@@ -230,6 +240,43 @@ def test_a_crash_while_sending_long_ago_is_taken_back_at_the_next_start(desk: De
     strategy.refresh_from_db()
     assert (result.state, result.reason.code, strategy.execution_status) == ("flat", "PHASE_TIMEOUT", "failed")
     assert list(PaperOrder.objects.values_list("side", "filled_quantity")) == [("BUY", 500), ("SELL", 500)]
+
+
+class NextDay:
+    """The broker a day later: its books are empty."""
+
+    def __init__(self, broker: Any) -> None:
+        self._broker = broker
+        self.name, self.mode = broker.name, broker.mode
+
+    def orders(self) -> list[BrokerOrder]:
+        return []
+
+    def order_by_correlation(self, name: str) -> None:
+        return None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._broker, name)
+
+
+@pytest.mark.parametrize(("lie", "state"), [(travelling, "acked"), (missing, "unknown")])
+def test_how_an_order_of_another_day_ended_is_not_guessed_and_the_books_are_read_on(
+    desk: Desk, make_strategy: Make, lie: Any, state: str
+) -> None:
+    strategy = make_strategy()
+    after = _raise(OutcomeUnknown(SAID)) if lie is missing else None
+    work_for(1, watched(desk, after=after, lie=lie)[0], strategy_id=strategy.pk)
+    assert list(LegOrder.objects.values_list("state", flat=True)) == [state]
+    later = at(desk, NOON + timedelta(days=3))
+
+    with trading(replace(later, broker=NextDay(later.broker))) as leader:
+        leader.until_quiet(60)
+        agrees = leader.reconcile()
+
+    assert agrees
+    assert not LegOrder.objects.filter(state="not_placed").exists()
+    assert list(Alert.objects.filter(code="LEFT_OPEN").values_list("level", flat=True)) == ["CRITICAL"]
+    assert standing(desk.account.pk).state == "REDUCE_ONLY"
 
 
 def test_a_crash_after_the_last_fill_is_still_executed(desk: Desk, make_strategy: Make) -> None:

@@ -644,3 +644,12 @@ def test_the_same_seed_gives_the_same_day_and_another_seed_another() -> None:
 
     assert day(7) == day(7)
     assert day(7) != day(8)
+
+
+def test_fm_E15_looking_again_at_the_same_moment_fills_no_more() -> None:
+    floor = Floor(touch(), partial_share=1.0, seed=3)
+    floor.place(order(quantity=650, limit="100.10", validity=Validity.DAY))
+    first = floor.after(0.6)
+
+    assert 0 < first.filled_quantity < 650
+    assert [floor.after(0.0) for _ in range(20)] == [first] * 20
