@@ -152,7 +152,7 @@ class DatabaseLedger:
         )
 
     def positions(self) -> Mapping[tuple[str, str], int]:
-        """Signed units our trades in options add up to; shares leave the broker's positions overnight for its holdings."""
+        """Signed units of options by our trades; shares leave the broker's positions overnight for its holdings."""
         trades = Trade.objects.filter(account=self._account, timestamp__lte=self._clock.now(), leg_order__isnull=False)
         alive = trades.filter(expiry__gte=self._today())
         signed = Sum(Case(When(action=Side.BUY.value, then=F("quantity")), default=-F("quantity")))
