@@ -4,6 +4,7 @@ import logging
 import shutil
 from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 from django.conf import settings
 from django.db import connection
@@ -43,7 +44,7 @@ def _health(desk: Desk, leads_for: timedelta) -> Health:
         result=_result(desk),
         most_loss=limits_for(desk.account).daily_loss,
         reconciled_ago=leads_for if report is None else min(leads_for, timezone.now() - report.at),
-        free_bytes=shutil.disk_usage(settings.STATE_DIR).free,
+        free_bytes=_free_bytes(),
         skew=_skew(),
     )
 
@@ -60,6 +61,12 @@ def _result(desk: Desk) -> Decimal | None:
     except OptionsError as error:
         logger.warning("today's result is not known, entries are denied meanwhile: %s", error.reason)
         return None
+
+
+def _free_bytes() -> int:
+    """Where the state is kept, or would be: with database servers of one's own nothing has made that folder yet."""
+    place = Path(settings.STATE_DIR)
+    return shutil.disk_usage(next(one for one in (place, *place.absolute().parents) if one.exists())).free
 
 
 def _skew() -> timedelta:

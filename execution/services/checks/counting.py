@@ -1,8 +1,10 @@
 """Small reads of the ledger for the checks: what is open, what was lost, what was refused. None is unknown."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db import connection
 from django.utils import timezone
@@ -36,8 +38,8 @@ LIVE_OR_COMPLETE = sorted({*RunState} - ENDED_RUNS | {RunState.COMPLETE})
 CALLS_LOOKED_AT = 251  # one more than Dhan takes in a minute
 # Plain SQL: these three stand between a decision and the wire, where composing a query costs more than running it.
 _CALLS = """
-SELECT count(*) FILTER (WHERE taken_at > clock_timestamp() - interval '1 second'),
-       count(*) FILTER (WHERE taken_at > clock_timestamp() - interval '1 minute')
+SELECT count(*) FILTER (WHERE taken_at > clock_timestamp() - interval '1 second') AS second,
+       count(*) FILTER (WHERE taken_at > clock_timestamp() - interval '1 minute') AS minute
 FROM (SELECT taken_at FROM order_calls WHERE account_id = %s ORDER BY number DESC LIMIT %s) newest
 """
 _WORKING = """
@@ -52,6 +54,45 @@ _HELD = """
 SELECT expiry_date, strike_price, option_type, quantity
 FROM v_positions WHERE strategy_id = %s AND account_id = %s AND quantity <> 0
 """
+
+_ONE_ORDER = (
+    "SELECT (SELECT json_agg(w) FROM (" + _WORKING + ") w), (SELECT json_agg(h) FROM (" + _HELD + ") h), calls.* "
+    "FROM (" + _CALLS + ") calls"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OneOrder:
+    """What is counted for a single order, read at once."""
+
+    working: tuple[tuple[Contract, Side], ...]
+    held: Mapping[Contract, int]
+    calls: Counts
+
+
+def one_order(strategy: OptionStrategy, account: Account, *, run_id: int) -> OneOrder:
+    """The orders at work in other runs, what the strategy holds, and the calls made (one query)."""
+    asked: tuple[Any, ...] = (
+        account.pk,
+        run_id,
+        sorted(ENDED_ORDERS),
+        strategy.pk,
+        account.pk,
+        account.pk,
+        CALLS_LOOKED_AT,
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(_ONE_ORDER, asked)
+        working, rows, second, minute = cursor.fetchone()
+    units: dict[Contract, int] = {}
+    for row in rows or ():
+        contract = _contract_in(row, strategy.stock_name)
+        units[contract] = units.get(contract, 0) + row["quantity"]
+    return OneOrder(
+        working=tuple((_contract_in(row, row["stock_name"]), Side(row["side"])) for row in working or ()),
+        held=units,
+        calls=Counts(calls_this_second=second, calls_this_minute=minute),
+    )
 
 
 def counts(strategy: OptionStrategy, account: Account, *, now: datetime, run_id: int | None, limits: Limits) -> Counts:
@@ -188,7 +229,7 @@ def critical_alerts(account: Account) -> int:
     return Alert.objects.filter(account=account, level=AlertLevel.CRITICAL, acknowledged_at=None).count()
 
 
-def _contract_of(underlying: str, expiry: date | None, strike: Decimal | None, code: str | None) -> Contract:
+def _contract_of(underlying: str, expiry: date | None, strike: Decimal | float | None, code: str | None) -> Contract:
     if code is None or strike is None:
         return Contract(underlying)
     return Contract(underlying, expiry, float(strike), OptionType.from_code(code))
@@ -200,6 +241,14 @@ def _open_strategies(account: Account, *, but: OptionStrategy) -> set[int]:
     entries = ExecutionRun.objects.open().filter(account=account, purpose=RunPurpose.ENTRY)
     under_way = entries.exclude(state__in=[RunState.CREATED, RunState.PRECHECK]).values_list("strategy_id", flat=True)
     return {*holding, *under_way} - {but.pk}
+
+
+def _contract_in(row: Mapping[str, Any], underlying: str) -> Contract:
+    """The same from JSON."""
+    expiry = row["expiry_date"]
+    return _contract_of(
+        underlying, None if expiry is None else date.fromisoformat(expiry), row["strike_price"], row["option_type"]
+    )
 
 
 def _other_runs(strategy: OptionStrategy, run_id: int | None) -> int:

@@ -1,7 +1,7 @@
 """One situation out of the database, the market and the broker; whatever cannot be read stays unknown."""
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -118,7 +118,7 @@ def gather(
         if entering
         else counting.calls_only(account),
         broker=_broker(account, asked),
-        cover=_cover(strategy, account, orders),
+        cover=_cover(strategy, account, orders, counting.held(strategy, account)),
         shadow=_shadow(sent, orders),
     )
 
@@ -141,7 +141,7 @@ def gather_order(
     """
     row = next((one for one in strategy.legs.all() if one.pk == order.listed.row_id), None)
     fact = _leg(order.listed, row, strategy)
-    spot = _known(asked.spot)
+    spot, read = _known(asked.spot), counting.one_order(strategy, account, run_id=run_id)
     return Situation(
         now=now,
         exchanges=(order.listed.exchange,),
@@ -149,9 +149,9 @@ def gather_order(
         drift=None if spot is None else DriftFact(spot=spot[0], spot_at=spot[1]),
         legs=(fact,),
         orders=(_order(order, fact),),
-        working=counting.working_orders(account, but_run=run_id),
-        counts=counting.calls_only(account),
-        cover=_cover(strategy, account, [order]),
+        working=read.working,
+        counts=read.calls,
+        cover=_cover(strategy, account, [order], read.held),
         shadow=ShadowFact(1, 1, intended, order.piece.quantity),
     )
 
@@ -288,9 +288,11 @@ def _broker(account: Account, asked: Asked) -> BrokerFact:
     )
 
 
-def _cover(strategy: OptionStrategy, account: Account, orders: Sequence[Planned]) -> CoverFact:
+def _cover(
+    strategy: OptionStrategy, account: Account, orders: Sequence[Planned], held: Mapping[Contract, int]
+) -> CoverFact:
     """What this strategy holds on this account, and these orders filled in full."""
-    position: dict[Contract, int] = dict(counting.held(strategy, account))
+    position = dict(held)
     for order in orders:
         contract = order.listed.leg.contract
         position[contract] = position.get(contract, 0) + order.piece.side.sign * order.piece.quantity
