@@ -55,8 +55,8 @@ SELECT expiry_date, strike_price, option_type, quantity
 FROM v_positions WHERE strategy_id = %s AND account_id = %s AND quantity <> 0
 """
 
-_ONE_ORDER = (
-    "SELECT (SELECT json_agg(w) FROM (" + _WORKING + ") w), (SELECT json_agg(h) FROM (" + _HELD + ") h), calls.* "
+_ONE_ORDER = (  # made of the three above and nothing else
+    "SELECT (SELECT json_agg(w) FROM (" + _WORKING + ") w), (SELECT json_agg(h) FROM (" + _HELD + ") h), calls.* "  # noqa: S608
     "FROM (" + _CALLS + ") calls"
 )
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,6 +60,14 @@ def test_the_loss_limit_of_the_day_stops_entries_and_leaves_positions_alone(
     )
     assert Alert.objects.get().code == "DAILY_LOSS"
     assert not ExecutionRun.objects.exclude(purpose="entry").exists()
+
+
+def test_a_state_directory_that_nobody_has_made_stops_nothing(desk: Desk, settings: Any, tmp_path: Path) -> None:
+    settings.STATE_DIR = tmp_path / "not" / "made"
+
+    monitor(desk)
+
+    assert standing(desk.account.pk).state == "ACTIVE"
 
 
 def test_half_as_much_again_closes_everything(desk: Desk, scripted: Any, opened: OptionStrategy, later: Any) -> None:

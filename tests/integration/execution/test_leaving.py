@@ -308,7 +308,10 @@ class NextDay(SoldByHand):
         return [row for row in self._broker.positions() if row.product != Product.CNC]
 
 
-def test_shares_that_have_become_holdings_are_no_difference_and_can_be_sold(desk: Desk, opened: Any) -> None:
+def test_shares_that_have_become_holdings_are_no_difference_and_can_be_sold(
+    desk: Desk, scripted: Any, opened: Any
+) -> None:
+    scripted.quote(Contract("ACME"), "999.95", "1000.00")
     strategy = opened(("SELL", 1050, "CE", 1), ("BUY", None, None, 1), max_loss=Decimal(490_000))
     desk = replace(desk, broker=NextDay(desk.broker, 0))
     with trading(desk) as leader:
