@@ -42,8 +42,8 @@ class Check:
 
     `needs` are the facts without which an entry cannot pass, `limits` the numbers it compares with.
 
-    `cheap` checks are repeated inside each SENDING transaction; a `passing_cloud` goes away by itself in seconds, so
-    the caller holds the order back instead of denying the run.
+    `cheap` checks are repeated inside each SENDING transaction; a `passing_cloud` goes away by itself within a
+    minute, so the gate waits before it denies the run.
     """
 
     code: str

@@ -339,7 +339,7 @@ CHECKS: tuple[Check, ...] = (
         broker.rate,
         "The broker's limits are never reached, so an exit always has room.",
         "Nothing to do: the order goes out a moment later.",
-        "fewer than 8 order calls in this second and 200 in this minute",
+        "entries: fewer than 8 order calls in this second and 200 in this minute; exits wait for the governor only",
         ("counts", "counts.calls_this_second", "counts.calls_this_minute"),
         cheap=True,
         passing_cloud=True,
@@ -359,6 +359,7 @@ CHECKS: tuple[Check, ...] = (
             "broker.unknown_orders",
             "broker.critical_alerts",
         ),
+        passing_cloud=True,
         limits=("reconcile_seconds",),
     ),
     Check(
@@ -424,6 +425,6 @@ def run_cheap_checks(situation: Situation, limits: Limits, purpose: Purpose) -> 
 
 
 def only_clouds(answers: Iterable[Answer]) -> bool:
-    """Whether something denies, and all that denies goes away by itself in seconds."""
+    """Whether something denies, and all that denies goes away by itself within a minute."""
     codes = {each.code for each in answers if not each.passed}
     return bool(codes) and all(BY_CODE[code].passing_cloud for code in codes)

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from allocation.models import Account
 from execution.basket.values import Attempt, Basket, Purpose
-from execution.checks import Answer, denials, run_cheap_checks, run_checks
+from execution.checks import Answer, denials, only_clouds, run_cheap_checks, run_checks
 from execution.errors import ReadFailed
 from execution.models import ExecutionRun
 from execution.ports import OrderRequest
@@ -21,7 +21,6 @@ from market.quant.ticks import to_decimal
 from strategies.models import OptionStrategy
 
 # What says something about the moment of sending only, and nothing about a plan that a person looks at.
-PASSING = frozenset({"BROKER_HEALTH", "RATE"})  # what is over within a minute or is told to a person
 OF_THE_MOMENT = frozenset({"BROKER_HEALTH", "RATE", "TOKEN", "REJECT_STREAK"})
 
 
@@ -48,8 +47,7 @@ def judged(
         )
     else:
         answers = tuple(one for one in answers if one.code not in OF_THE_MOMENT)
-    denied = [one.code for one in answers if not one.passed]
-    passes = not plan.denials and bool(denied) and PASSING.issuperset(denied)
+    passes = not plan.denials and only_clouds(answers)
     found = [*plan.denials, *denials(answers)]
     return replace(plan, denials=tuple(dict.fromkeys(found)), passes=passes)
 

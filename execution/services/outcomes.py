@@ -8,7 +8,8 @@ from decimal import Decimal
 from django.db.models import F, Sum
 
 from execution.lifecycle import RunState, StrategyEvent, StrategyState
-from execution.models import ExecutionRun, Trade
+from execution.models import AlertLevel, ExecutionRun, Trade
+from execution.services.alerts import tell_once
 from execution.services.transitions import move_strategy, state_of
 from market.errors import Reason
 
@@ -90,6 +91,10 @@ def _after_exit(run: ExecutionRun, reason: Reason | None) -> tuple[StrategyEvent
         case RunState.COMPLETE:
             return StrategyEvent.CLOSED, f"Closed ({run.reason_code}): {_details(run)}"
         case RunState.DENIED | RunState.FAILED_FLAT | RunState.FLAT:
+            said = reason or Reason("NOTHING_FILLED", "Nothing of it was filled.")
+            sentence = f"Strategy {run.strategy_id} could not be left: {said.sentence}"
+            level = AlertLevel.CRITICAL if run.state == RunState.DENIED else AlertLevel.WARNING
+            tell_once(run.account, level, Reason("EXIT_DENIED", sentence, said.remedy))
             return StrategyEvent.HOLD, f"Exit not possible: {reason}"
     return None, ""
 

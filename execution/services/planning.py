@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from execution.basket.messages import Price
 from execution.basket.values import Attempt, Basket, Purpose
-from execution.errors import ExecutionDenied, NotYet
+from execution.errors import BrokerError, ExecutionDenied, NotYet
 from execution.limit_price import ENTRY_PRICES, EXIT_PRICES
 from execution.models import ExecutionRun
 from execution.services.gate import Health, judged, recheck, spot_of
@@ -65,7 +65,7 @@ class DeskOfRun:
         """The limit of one slice on the newest touch."""
         listed = self._listed(basket.run, wanted.piece.leg.number)
         if basket.purpose is not Purpose.ENTRY:
-            self._require_held(listed, wanted.piece.side)
+            self._require_held(listed, wanted.piece.side, flattens=basket.purpose is Purpose.FLATTEN)
         rules = EXIT_PRICES if wanted.leaving else ENTRY_PRICES
         planned = plan_order(listed, wanted.piece, self._desk, attempt=wanted.step, rules=rules)
         self._priced[basket.run, wanted.piece.leg.number] = planned, self._spot(listed)
@@ -81,10 +81,19 @@ class DeskOfRun:
         strategy = self._strategy_of(basket.run)
         return recheck(planned, strategy, self._desk, basket=basket, attempt=attempt, spot=spot, found=found)
 
-    def _require_held(self, listed: ListedLeg, side: Side) -> None:
-        """Close nothing the broker does not show: what somebody closed by hand would be opened the other way round."""
+    def _require_held(self, listed: ListedLeg, side: Side, *, flattens: bool) -> None:
+        """Close nothing the broker does not show: what somebody closed by hand would be opened the other way round.
+
+        A flatten goes on by our own trades where the positions cannot be read. What takes an entry back closes what
+        this run bought seconds ago and does not ask.
+        """
         key = listed.segment, listed.security_id
-        rows = self._desk.broker.positions()
+        try:
+            rows = self._desk.broker.positions()
+        except BrokerError:
+            if not flattens:
+                raise
+            return
         theirs = sum(row.net_quantity for row in rows if (row.segment, row.security_id) == key)
         ours = self._ours().get(key, 0)
         if (theirs < ours) if side is Side.SELL else (theirs > ours):

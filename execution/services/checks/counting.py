@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
-from allocation.models import Account, Allocation
+from allocation.models import Account
 from execution.checks import Counts, Limits
 from execution.lifecycle import ENDED_ORDERS, ENDED_RUNS, OrderState, RunState
 from execution.models import (
@@ -23,6 +23,7 @@ from execution.models import (
     StrategyMark,
     Trade,
 )
+from execution.services.preparation import allocated_margin
 from market.calendar import IST
 from market.contract import Contract, OptionType, Side
 from strategies.models import OptionStrategy, StrategyLeg
@@ -148,13 +149,6 @@ def held(strategy: OptionStrategy, account: Account) -> Mapping[Contract, int]:
             contract = _contract_of(strategy.stock_name, expiry, strike, code)
             units[contract] = units.get(contract, 0) + quantity
     return units
-
-
-def margin_of(strategy: OptionStrategy, account: Account) -> Decimal | None:
-    """What the allocator computed for this account and as many sets as are traded; a refusal computed nothing."""
-    rows = Allocation.objects.filter(strategy=strategy, run__account=account, sets__gt=0, margin__isnull=False)
-    newest = rows.order_by("-run_id").first()
-    return newest.margin if newest is not None and newest.sets == strategy.sets else None
 
 
 def underlying_at_risk(strategy: OptionStrategy, account: Account) -> Decimal | None:
@@ -307,7 +301,7 @@ def _rejects_lately(account: Account, now: datetime, *, within: timedelta) -> in
 
 def _at_stake(strategy: OptionStrategy, account: Account) -> Decimal | None:
     if strategy.unlimited_loss:
-        return margin_of(strategy, account)
+        return allocated_margin(strategy, account)
     return None if strategy.max_loss is None else strategy.max_loss * strategy.sets
 
 

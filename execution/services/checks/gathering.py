@@ -31,6 +31,7 @@ from execution.legs import Slice
 from execution.ports import Broker
 from execution.services.checks import counting
 from execution.services.listing import ListedLeg
+from execution.services.preparation import CASH_SECURED, allocated_margin
 from execution.services.standing import Standing, standing
 from market.contract import Contract, Side
 from market.errors import OptionsError
@@ -40,8 +41,6 @@ from strategies.models import OptionStrategy, StrategyLeg
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-CASH_SECURED = "cash-secured-put"
 
 
 class Planned(Protocol):
@@ -253,7 +252,7 @@ def _risk(
     return RiskFact(
         unlimited_loss=strategy.unlimited_loss,
         max_loss=None if strategy.max_loss is None else strategy.max_loss * strategy.sets,
-        margin=counting.margin_of(strategy, account),
+        margin=allocated_margin(strategy, account),
         cash_needed=asked.cash_needed,
         margin_required=_known(asked.margin),
         net_delta_value=None if greeks is None else greeks[0],

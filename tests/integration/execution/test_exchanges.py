@@ -11,8 +11,9 @@ from django.db import connection
 from execution.brokers.dhan.broker import SimulatorBroker
 from execution.errors import OrderRefused, OutcomeUnknown
 from execution.models import AuditEntry
-from execution.services.access import build_simulator_broker
+from execution.services.access import build_dhan_broker, build_simulator_broker
 from execution.services.audit import head, verify
+from execution.services.exchanges import keep_exchange
 from execution.simulator.book import Listing
 from execution.simulator.faults import Call, Fault, Scripted
 from execution.simulator.serving import RunningClock, RunningSimulator, running_simulator
@@ -104,3 +105,11 @@ def test_the_answer_stands_where_it_cannot_be_written_down(desk: Desk, hide_audi
     placed = desk.place("P-kept-4")
 
     assert placed.order_id
+
+
+def test_the_live_broker_is_built_with_the_same_record(settings: Any) -> None:
+    settings.TRADING_MODE, settings.DHAN_BASE_URL = "live", "https://api.dhan.co/v2"
+
+    live = build_dhan_broker(account=AccountFactory(), market=None, clock=RunningClock(NOW))  # type: ignore[arg-type]
+
+    assert live._recorded is keep_exchange

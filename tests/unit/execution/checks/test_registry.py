@@ -167,7 +167,7 @@ def test_a_check_that_breaks_denies(error):
     assert error.__name__ in answer.reason.sentence
 
 
-def test_only_a_full_rate_window_is_worth_waiting_for():
+def test_only_a_full_rate_window_and_the_brokers_health_are_worth_waiting_for():
     rate = run_checks(changed(passing(), "counts.calls_this_second", 8), Limits(), Purpose.ENTRY)
     both = run_checks(
         changed(changed(passing(), "counts.calls_this_second", 8), "desk.trading_state", "HALTED"),
@@ -176,6 +176,7 @@ def test_only_a_full_rate_window_is_worth_waiting_for():
     )
 
     assert only_clouds(rate)
+    assert only_clouds(run_checks(changed(passing(), "broker.breaker_closed", False), Limits(), Purpose.ENTRY))
     assert not only_clouds(both)
     assert not only_clouds(run_checks(passing(), Limits(), Purpose.ENTRY))
 

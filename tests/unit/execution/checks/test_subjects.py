@@ -384,6 +384,14 @@ def test_calls_are_counted_by_second_and_minute():
     assert reason("RATE", {"counts.calls_this_minute": 200}) == "RATE"
 
 
+def test_fm_A5_an_exit_is_not_held_back_by_a_full_second_of_its_own_calls():
+    full = changed(passing(), "counts.calls_this_second", 9)
+
+    (found,) = [one for one in run_checks(full, Limits(), Purpose.EXIT) if one.code == "RATE"]
+
+    assert found.passed
+
+
 @pytest.mark.parametrize(
     ("changes", "entry", "leaving"),
     [
