@@ -1,5 +1,6 @@
 """Practise against the Dhan-shaped exchange: start it, and point every other process at it."""
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ LINES = {
     *("DHAN_BASE_URL", "DHAN_AUTH_URL", "DHAN_MASTER_URL", "DHAN_MARKET_FEED_URL", "DHAN_ORDER_UPDATE_URL"),
     *("BROKER", "DHAN_CLIENT_ID", "DHAN_ACCESS_TOKEN", "DHAN_PIN", "DHAN_TOTP_SECRET"),
 }
+PRACTICE = "practice "
 SOON = timedelta(minutes=2)
 BEGINS = time(10, 30)  # IST, where there is nothing to mark yet
 
@@ -28,7 +30,8 @@ def practice_environment(moment: datetime) -> dict[str, str]:
 
     The exchange keeps its books in memory, so each session trades on an account of its own.
     """
-    name = f"practice {now().astimezone(IST):%d %b %H:%M:%S}"
+    Account.objects.filter(name__startswith=PRACTICE, mode=Account.Mode.PAPER).update(active=False)  # their exchanges are gone
+    name = f"{PRACTICE}{now().astimezone(IST):%d %b %H:%M:%S}"
     Account.objects.create(name=name, capital=settings.PAPER_CAPITAL)
     shift = round((moment - now()).total_seconds()) + settings.CLOCK_SHIFT_SECONDS
     return {
@@ -38,6 +41,15 @@ def practice_environment(moment: datetime) -> dict[str, str]:
         "ACCOUNT": name,
         "CLOCK_SHIFT_SECONDS": str(shift),
     }
+
+
+def keep_environment(environment: Mapping[str, str]) -> Path:
+    """Write the environment of this session where another terminal can load it; readable by its owner only."""
+    path = Path(settings.STATE_DIR) / "practice.env"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text("".join(f"{name}={shlex.quote(value)}\n" for name, value in environment.items()), encoding="utf-8")
+    return path
 
 
 def practice_moment() -> datetime:

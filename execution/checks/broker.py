@@ -29,9 +29,7 @@ def reject_streak(situation: Situation, limits: Limits, purpose: Purpose) -> Ver
 
 
 def rate(situation: Situation, limits: Limits, purpose: Purpose) -> Verdict:
-    """One more call fits into this second and this minute; an exit is paced by the governor and its reserve alone."""
-    if purpose is not Purpose.ENTRY:
-        return passes()
+    """One more call fits into this second and this minute."""
     counts = known(situation.counts, "the counts")
     second = count(counts.calls_this_second, "the calls of this second")
     minute = count(counts.calls_this_minute, "the calls of this minute")

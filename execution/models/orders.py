@@ -177,7 +177,8 @@ class Trade(models.Model):
         db_table = "trades"
         ordering = ["-timestamp", "-id"]
         constraints = [
-            models.UniqueConstraint(fields=["order_id", "trade_number"], name="trades_once"),
+            # Order ids are the broker's, for one account: two exchanges may give the same one.
+            models.UniqueConstraint(fields=["account", "order_id", "trade_number"], name="trades_once_an_account"),
             one_of("trades", "action", list(Side)),
             bounded("trades", "quantity", 1, 10_000_000),
             # An option that expires worthless is settled at nothing; nothing else trades at that.

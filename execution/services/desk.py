@@ -10,7 +10,7 @@ from allocation.models import Account
 from execution.brokers import build_broker
 from execution.clock import SteppedClock, SystemClock
 from execution.errors import ExecutionDenied
-from execution.models import LegOrder
+from execution.models import ExecutionRun, LegOrder, Position
 from execution.services.preparation import Desk
 from market.errors import Reason
 from market.sources import build_source
@@ -25,7 +25,22 @@ def open_desk(as_of: datetime | None = None, *, account_name: str | None = None)
         if as_of is None
         else SteppedClock(_not_before_own_orders(account, as_of))
     )
-    return Desk(build_broker(account=account, market=market, clock=clock), market, account, clock)
+    broker = build_broker(account=account, market=market, clock=clock)
+    _require_same_broker(account, broker.name)
+    return Desk(broker, market, account, clock)
+
+
+def _require_same_broker(account: Account, broker: str) -> None:
+    """What is open at one broker is not managed at another: its orders would be looked for where they never were."""
+    rows = ExecutionRun.objects.filter(account=account).exclude(broker="").order_by("-pk")
+    last = rows.values_list("broker", flat=True).first()
+    if last in (None, broker):
+        return
+    held = Position.objects.filter(account=account).exclude(quantity=0)
+    if held.exists() or ExecutionRun.objects.open().filter(account=account).exists():
+        sentence = f"Account {account.name} has something open at broker {last}; this process is set to {broker}."
+        remedy = f"Set BROKER={last}; beside `make serve BROKER=simulator` load the file it names: . var/practice.env"
+        raise ExecutionDenied(Reason("OTHER_BROKER", sentence, remedy))
 
 
 def _not_before_own_orders(account: Account, as_of: datetime) -> datetime:

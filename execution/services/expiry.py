@@ -72,7 +72,9 @@ def settle_expired(
     """
     _require_price(settlement)
     with transaction.atomic():
-        strategy = OptionStrategy.objects.select_for_update().get(pk=strategy_id)
+        strategy = OptionStrategy.objects.select_for_update().filter(pk=strategy_id).first()
+        if strategy is None:
+            raise _denied("UNKNOWN_STRATEGY", f"There is no strategy {strategy_id}.", "List them: settle_expiry.")
         rows = expired(account, now, strategy_id=strategy_id)
         day = _one_day(rows, strategy)
         _require_at_rest(strategy, account)

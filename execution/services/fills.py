@@ -23,12 +23,12 @@ def keep_trades(
     contract = listed.leg.contract
     for number, trade in enumerate(trades):
         kept, _ = Trade.objects.get_or_create(
+            account_id=run.account_id,
             order_id=trade.order_id,
             trade_number=trade.trade_number,
             defaults={
                 "strategy_id": run.strategy_id,
                 "leg_order": order,
-                "account_id": run.account_id,
                 "security_id": order.security_id,
                 "symbol": order.symbol,
                 "action": order.side,

@@ -47,7 +47,9 @@ def judged(
         )
     else:
         answers = tuple(one for one in answers if one.code not in OF_THE_MOMENT)
-    passes = not plan.denials and only_clouds(answers)
+    # The margin is asked of the broker: that it could not be read passes too.
+    hard = [one for one in answers if not one.passed and one.reason_code != "MARGIN_UNKNOWN"]
+    passes = not plan.denials and (only_clouds(hard) if hard else any(not one.passed for one in answers))
     found = [*plan.denials, *denials(answers)]
     return replace(plan, denials=tuple(dict.fromkeys(found)), passes=passes)
 

@@ -61,9 +61,23 @@ def execute_queue(
 
 
 def execute_strategy(strategy_id: int, *, leader: Trading, expected_hash: str = "") -> RunResult | None:
-    """Execute one queued strategy; None when it is not in the queue at this moment."""
+    """Execute one queued strategy; None when it is not in the queue at this moment.
+
+    A plan that is not the one that was shown is refused before the strategy is claimed, and leaves it marked.
+    """
+    if expected_hash:
+        _require_shown(strategy_id, leader.desk, expected_hash)
     run = open_entry(strategy_id, leader.desk, expected_hash=expected_hash)
     return None if run is None else leader.drive([run.pk])[0]
+
+
+def _require_shown(strategy_id: int, desk: Desk, expected_hash: str) -> None:
+    found = preview_of(OptionStrategy.objects.get(pk=strategy_id), desk).hash
+    if found != expected_hash:
+        sentence = (
+            f"The plan of strategy {strategy_id} is now {found[:12]}, not {expected_hash[:12]}; nothing was sent."
+        )
+        raise ExecutionDenied(Reason("PLAN_CHANGED", sentence, "Preview again and compare; it stays marked."))
 
 
 def execute_exit(strategy: OptionStrategy, reason: Reason, *, leader: Trading) -> RunResult | None:

@@ -10,6 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from allocation.models import Account
+from execution.basket.run_rules import RETRYABLE
 from execution.checks import Counts, Limits
 from execution.lifecycle import ENDED_ORDERS, ENDED_RUNS, OrderState, RunState
 from execution.models import (
@@ -286,6 +287,7 @@ def _lots_today(strategy: OptionStrategy, account: Account, now: datetime) -> in
 def _rejects_in_a_row(strategy: OptionStrategy, *, most: int) -> int:
     ended = LegOrder.objects.filter(run__strategy=strategy, state__in=ANSWERED)
     streak = 0
+    ended = ended.exclude(reason_code__in=RETRYABLE)  # asked for pace, not refused
     for state in ended.order_by("-id").values_list("state", flat=True)[:most]:
         if state not in REFUSED:
             break
@@ -295,7 +297,7 @@ def _rejects_in_a_row(strategy: OptionStrategy, *, most: int) -> int:
 
 def _rejects_lately(account: Account, now: datetime, *, within: timedelta) -> int:
     """By market moments, as orders are written down: a replayed day counts its own."""
-    rows = LegOrder.objects.filter(run__account=account, state__in=REFUSED)
+    rows = LegOrder.objects.filter(run__account=account, state__in=REFUSED).exclude(reason_code__in=RETRYABLE)
     return rows.filter(intended_at__gt=now - within, intended_at__lte=now).count()
 
 

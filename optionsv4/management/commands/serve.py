@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from market.calendar import IST
-from optionsv4.practice import practice_environment, practice_moment, start_exchange, with_environment
+from optionsv4.practice import keep_environment, practice_environment, practice_moment, start_exchange, with_environment
 from optionsv4.together import run_together, stop_all
 
 EXCHANGE_PORT = 8600
@@ -43,8 +43,10 @@ class Command(BaseCommand):
         moment = practice_moment()
         environment = practice_environment(moment)
         exchange, lines = start_exchange(environment, port=EXCHANGE_PORT)
+        kept = keep_environment(environment | lines)
         self.stdout.write(
             f"Practising on account '{environment['ACCOUNT']}' from {moment.astimezone(IST):%d %b %Y %H:%M} IST.\n"
+            f"Commands in another terminal: set -a; . {kept}; set +a\n"
             f"Make things go wrong: POST {lines['DHAN_BASE_URL'].removesuffix('/v2')}/simulator/faults"
         )
         try:

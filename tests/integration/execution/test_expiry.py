@@ -134,6 +134,13 @@ def test_an_exit_under_way_is_not_settled_over(desk: Desk, scripted: Any, held: 
         settle(desk, held, "1060")
 
 
+def test_a_strategy_that_is_not_there_is_named(desk: Desk) -> None:
+    with pytest.raises(ExecutionDenied, match="There is no strategy 999999"):
+        settle_expired(
+            desk.account, 999_999, settlement=Decimal(50_000), delivered=False, actor="cli:asha", now=AFTER
+        )  # fmt: skip
+
+
 def test_settling_twice_finds_nothing(desk: Desk, held: OptionStrategy) -> None:
     settle(desk, held, "999")
 

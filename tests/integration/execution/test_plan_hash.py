@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
+from execution.errors import ExecutionDenied
 from execution.models import ExecutionRun, LegOrder, PaperOrder
 from execution.services.intended import from_json, to_json
 from execution.services.listing import listed_legs
 from execution.services.plan_hash import plan_hash
 from execution.services.preparation import BasketPreview, Desk, PlannedOrder, prepare_entry
 from execution.services.preview import preview_of
+from execution.services.runs import open_entry
+from execution.services.trading import trading
 from market.contract import Contract, Side
 from strategies.models import OptionStrategy
 from tests.integration.execution.conftest import option
@@ -98,10 +101,22 @@ def test_when_the_market_moved_since_the_preview_nothing_is_sent(
     shown = preview_of(strategy, desk).hash
     scripted.quote(option(1000), "40.00", "40.10")
 
-    result = execute(strategy.pk, desk, expected_hash=shown)
+    with pytest.raises(ExecutionDenied, match="PLAN_CHANGED"):
+        execute(strategy.pk, desk, expected_hash=shown)
 
     strategy.refresh_from_db()
-    assert result is not None
+    assert strategy.execution_status == "marked"
+    assert not (LegOrder.objects.exists() or PaperOrder.objects.exists())
+
+
+def test_when_it_moves_after_the_claim_the_gate_denies(desk: Desk, scripted: Any, make_strategy: Make) -> None:
+    strategy = make_strategy()
+    shown = preview_of(strategy, desk).hash
+    with trading(desk) as leader:
+        leader.reconcile()
+        run = open_entry(strategy.pk, desk, expected_hash=shown)
+        scripted.quote(option(1000), "40.00", "40.10")
+        (result,) = leader.drive([run.pk]) if run else ()
+
     assert (result.state, result.reason.code if result.reason else "") == ("denied", "PLAN_CHANGED")
-    assert strategy.execution_status == "failed"
     assert not (LegOrder.objects.exists() or PaperOrder.objects.exists())
