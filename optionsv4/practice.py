@@ -30,7 +30,8 @@ def practice_environment(moment: datetime) -> dict[str, str]:
 
     The exchange keeps its books in memory, so each session trades on an account of its own.
     """
-    Account.objects.filter(name__startswith=PRACTICE, mode=Account.Mode.PAPER).update(active=False)  # their exchanges are gone
+    old = Account.objects.filter(name__startswith=PRACTICE, mode=Account.Mode.PAPER)
+    old.update(active=False)  # their exchanges are gone
     name = f"{PRACTICE}{now().astimezone(IST):%d %b %H:%M:%S}"
     Account.objects.create(name=name, capital=settings.PAPER_CAPITAL)
     shift = round((moment - now()).total_seconds()) + settings.CLOCK_SHIFT_SECONDS

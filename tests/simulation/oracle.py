@@ -306,6 +306,7 @@ class Oracle:
         leg, truth = run.leg(place.leg), self._truth(place.run)
         tally = truth.legs.setdefault(place.leg, Tally())
         if entry.kind is Happening.TRADED:
+            self.last_arrival = max(self.last_arrival, self._world.time)  # the books are read once more after it
             self._world.say("traded", entry.correlation_id, entry.side, f"{entry.filled}/{entry.quantity}")
             self._count(entry, leg, truth, tally)
         if run.run not in self.blamed:

@@ -194,7 +194,8 @@ class Schedule:
             return False
         if self.oracle.last_arrival > self.world.time - 5.0:
             return False
-        if self.oracle.blamed and self.database.report_at < max(self._busy_until, self.oracle.last_arrival):
+        # A comparison that was being read while the exchange still moved is no evidence: one more has to follow.
+        if self.oracle.blamed and self.database.report_at < max(self._busy_until, self.oracle.last_arrival + 5.0):
             return False
         runs = self.database.runs.values()
         return all(run.has_ended or (run.state is RunState.ATTENTION and not run.live) for run in runs) and not any(
