@@ -140,6 +140,18 @@ class Scene:
         """Strategies that are filled."""
         return self.count("SELECT count(*) FROM strategies WHERE execution_status = 'executed'")
 
+    def taken_back(self) -> int:
+        """Strategies of which an order was given up after a kill: their baskets ended with nothing held."""
+        return self.count(
+            "SELECT count(*) FROM strategies s JOIN execution_runs r ON r.strategy_id = s.id"
+            " WHERE s.execution_status = 'failed' AND r.state IN ('flat', 'failed_flat')"
+            " AND r.reason_code IN ('NOT_PLACED', 'PHASE_TIMEOUT')"
+        )
+
+    def done(self) -> int:
+        """Strategies that have ended one way or the other."""
+        return self.executed() + self.taken_back()
+
     def undone(self) -> int:
         """Strategies that are marked or under way."""
         return self.count("SELECT count(*) FROM strategies WHERE execution_status IN ('marked', 'executing')")
@@ -158,13 +170,26 @@ class Scene:
         with self.session() as session:
             return self.simulator.call(lambda: judge(self.simulator.exchange, session, market.SPREAD))
 
-    def require_once(self, result: Result, strategies: int) -> None:
-        """Every strategy was executed exactly once: so say our rows, and so says the exchange."""
-        verdict, orders = self.judged(), self.simulator.exchange.every_order()
-        result.expect("executed", self.executed(), strategies)
+    def _lots_held(self) -> int:
+        """Lots that the exchange shows, bought or sold: what was taken back is not among them."""
+        held = Counter[str]()
+        for order in self.simulator.exchange.every_order():
+            held[order.ticket.security_id] += order.side.sign * order.filled
+        return sum(abs(units) // market.LOT for units in held.values())
+
+    def require_once(self, result: Result, strategies: int, *, interrupted: bool = False) -> None:
+        """Every strategy was executed exactly once: so say our rows, and so says the exchange.
+
+        Where a trader was killed at any moment, a basket whose order was given up counts as done once it is taken back.
+        """
+        verdict = self.judged()
+        back = self.taken_back() if interrupted else 0
+        executed = self.executed()
+        result.expect("executed", executed, strategies - back)
+        if interrupted:
+            result.counts["taken back"] = back
         result.expect("runs", self.count("SELECT count(*) FROM execution_runs"), strategies)
-        filled = Counter(order.ticket.security_id for order in orders for _ in range(order.filled // market.LOT))
-        result.expect("lots at the exchange", sum(filled.values()), strategies * len(market.SPREAD))
+        result.expect("lots held at the exchange", self._lots_held(), (strategies - back) * len(market.SPREAD))
         result.expect("lost", len(verdict.lost), 0)
         result.expect("duplicate", len(verdict.duplicate), 0)
         denied = [run for run in verdict.runs if " denied" in run]
