@@ -113,7 +113,8 @@ def _line(outcome: Outcome) -> str:
         took = ", ".join(f"{seconds * 1000:.0f} ms" for seconds in outcome.recovery)
         return f"ok   {outcome.combination}: recovered in {took}; {'; '.join(outcome.verdict.runs)}"
     found = [outcome.trouble, *outcome.verdict.lost, *outcome.verdict.duplicate]
-    return f"BAD  {outcome.combination}: {'; '.join(one for one in found if one)} | {'; '.join(outcome.verdict.runs)}"
+    said = f"BAD  {outcome.combination}: {'; '.join(one for one in found if one)} | {'; '.join(outcome.verdict.runs)}"
+    return "\n     ".join([said, *outcome.scene])
 
 
 def is_good(outcome: Outcome) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from random import Random
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 
@@ -30,15 +30,27 @@ TICK_SECONDS = 0.02
 ASK_SECONDS = 0.1
 # While an order only waits for time to pass, this many market seconds pass at each look.
 HURRY = 2.0
+# Whether something waits, and how far the runs are: what has moved since the last look does not only wait.
 _WAITING = (
     "SELECT EXISTS (SELECT 1 FROM leg_orders WHERE state = 'unknown')"
     " OR EXISTS (SELECT 1 FROM leg_orders o JOIN execution_runs r ON r.id = o.run_id"
-    " WHERE o.state IN ('rejected', 'not_placed', 'refused', 'cancelled') AND r.finished_at IS NULL)"
+    " WHERE o.state IN ('rejected', 'not_placed', 'refused', 'cancelled') AND r.finished_at IS NULL),"
+    " (SELECT sum(version) FROM execution_runs)"
 )
 # As people do it in SQL; the triggers do the rest.
 _MARK = (
     "UPDATE strategies SET marked_for_execution = true, execution_status = 'marked', execution_priority = 5"
     " WHERE id = %s"
+)
+
+# What one wants to see when a run did not end.
+_SCENE: tuple[LiteralString, ...] = (
+    "SELECT id, purpose, state, phase_started_at::text, reason_code, reason_text, version FROM execution_runs",
+    "SELECT run_id, correlation_id, state, side, filled_quantity, intended_at::text, sent_at::text, settled_at::text,"
+    " reason_code, reason_text FROM leg_orders ORDER BY id",
+    "SELECT state, reason_code, actor FROM trading_states",
+    "SELECT code, sentence FROM alerts",
+    "SELECT epoch, clean, findings FROM reconcile_reports ORDER BY id DESC LIMIT 3",
 )
 
 
@@ -85,6 +97,7 @@ class Outcome:
     recovery: list[float] = field(default_factory=list)
     verdict: Verdict = field(default_factory=Verdict)
     trouble: str = ""
+    scene: list[str] = field(default_factory=list)  # our rows when there was trouble
 
 
 class Worker:
@@ -135,6 +148,7 @@ class Rig:
         self._workers: list[Worker] = []
         self.clock: SharedClock = simulator.venue.clock  # type: ignore[assignment]
         self._asked = 0.0
+        self._moved_to: object = None
         self._job = Job(
             database=name,
             base_url=simulator.addresses.base,
@@ -154,6 +168,7 @@ class Rig:
             self._run(outcome)
         except (TimeoutError, NotReached) as trouble:
             outcome.trouble = str(trouble)
+            outcome.scene = [str(row) for query in _SCENE for row in self._session.execute(query)]
         finally:
             for worker in self._workers:
                 worker.end()
@@ -233,7 +248,9 @@ class Rig:
             row = self._session.execute(_WAITING).fetchone()
         except psycopg.Error:
             return False
-        return bool(row and row[0])
+        waits, moved_to = row or (False, None)
+        stood_still, self._moved_to = moved_to == self._moved_to, moved_to
+        return bool(waits) and stood_still
 
     def _set_exchange(self) -> None:
         faults = {
