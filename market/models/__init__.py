@@ -1,0 +1,35 @@
+"""Facts: what trades, at what price, and which files said so."""
+
+from market.models.facts import (
+    ChainSnapshot,
+    ContractBar,
+    DailyBar,
+    FileImport,
+    FileKind,
+    FileStatus,
+    Instrument,
+    LotSize,
+    OptionQuote,
+    Underlying,
+    UnderlyingKind,
+    WatchKind,
+    WatchlistItem,
+    price,
+)
+
+__all__ = [
+    "ChainSnapshot",
+    "ContractBar",
+    "DailyBar",
+    "FileImport",
+    "FileKind",
+    "FileStatus",
+    "Instrument",
+    "LotSize",
+    "OptionQuote",
+    "Underlying",
+    "UnderlyingKind",
+    "WatchKind",
+    "WatchlistItem",
+    "price",
+]
