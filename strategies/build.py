@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-import numpy as np
-
 from market.chain import Chain, ExpiryChain
-from market.contract import Contract, OptionType, Side
+from market.contract import Contract, Side
 from market.errors import Reason
-from market.quant import black
+from strategies.batch import Batch
 from strategies.errors import NotConstructible
 from strategies.spec import Kind, LegRule, Structure
 from strategies.strikes import Placed, Site, place, require_order
+from strategies.table import ContractTable, contract_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +109,17 @@ def build(structure: Structure, chain: Chain) -> Candidate:
     -----
     Source: options-v4.md section 14, items 1, 2, 5 and 6.
     """
-    _require_share(structure, chain)
-    expiries = choose_expiries(structure, chain)
-    placed = _place_all(structure.legs, chain, expiries)
+    require_share(structure, chain)
+    return build_on(structure, chain, choose_expiries(structure, chain))
+
+
+def build_on(structure: Structure, chain: Chain, expiries: Sequence[ExpiryChain]) -> Candidate:
+    """Build on expiries that were chosen, the front one first; raises NotConstructible as `build` does."""
+    rows = place_legs(structure, chain, expiries)
+    table = contract_table(chain)
     legs = tuple(
-        _share_leg(number, rule, chain, expiries[0])
-        if at is None
-        else _option_leg(number, rule, chain, expiries[rule.expiry_rank], at)
-        for number, (rule, at) in enumerate(zip(structure.legs, placed, strict=True), start=1)
+        _leg_at(number, rule, table, row, expiries[0])
+        for number, (rule, row) in enumerate(zip(structure.legs, rows, strict=True), start=1)
     )
     candidate = assemble(structure, chain, legs, expiries[0])
     _require_premium(candidate)
@@ -125,17 +127,30 @@ def build(structure: Structure, chain: Chain) -> Candidate:
     return candidate
 
 
+def place_legs(structure: Structure, chain: Chain, expiries: Sequence[ExpiryChain]) -> tuple[int, ...]:
+    """Return the row of each leg in the chain's contract table, where the rules place it; raises NotConstructible."""
+    table = contract_table(chain)
+    ranks = [chain.expiries.index(expiry) for expiry in expiries]
+    placed = _place_all(structure.legs, chain, expiries)
+    return tuple(
+        table.share if at is None else table.row(ranks[rule.expiry_rank], rule.kind.option_type, at.index)
+        for rule, at in zip(structure.legs, placed, strict=True)
+    )
+
+
 def choose_expiries(structure: Structure, chain: Chain) -> tuple[ExpiryChain, ...]:
     """Return the first expiry inside the structure's window and as many later ones as its legs need."""
-    front = next(
-        (
-            position
-            for position, expiry in enumerate(chain.expiries)
-            if structure.min_days <= expiry.days_to_expiry <= structure.max_days
-        ),
-        None,
-    )
-    if front is None:
+    return next(iter(expiry_choices(structure, chain)))
+
+
+def expiry_choices(structure: Structure, chain: Chain) -> list[tuple[ExpiryChain, ...]]:
+    """Return every choice of expiries whose front lies in the structure's window, nearest first; never empty."""
+    fronts = [
+        place
+        for place, expiry in enumerate(chain.expiries)
+        if structure.min_days <= expiry.days_to_expiry <= structure.max_days
+    ]
+    if not fronts:
         raise NotConstructible(
             Reason(
                 "NO_EXPIRY_IN_WINDOW",
@@ -143,17 +158,21 @@ def choose_expiries(structure: Structure, chain: Chain) -> tuple[ExpiryChain, ..
                 "Capture the chain of a later expiry.",
             )
         )
-    chosen = chain.expiries[front : front + structure.expiries_needed]
-    if len(chosen) < structure.expiries_needed:
+    needed = structure.expiries_needed
+    choices = [chain.expiries[front : front + needed] for front in fronts]
+    whole = [chosen for chosen in choices if len(chosen) == needed]
+    if not whole:
         raise NotConstructible(
             Reason(
                 "NOT_ENOUGH_EXPIRIES",
-                f"{structure.name} needs {structure.expiries_needed} expiries, the chain has {len(chosen)}.",
+                f"{structure.name} needs {needed} expiries, the chain has {len(choices[0])}.",
                 "Capture the chain of a later expiry.",
             )
         )
-    _require_one_lot_size(chosen)
-    return chosen
+    matching = [chosen for chosen in whole if len({expiry.lot_size for expiry in chosen}) == 1]
+    if not matching:
+        _require_one_lot_size(whole[0])
+    return matching
 
 
 def assemble(structure: Structure, chain: Chain, legs: tuple[BuiltLeg, ...], front: ExpiryChain) -> Candidate:
@@ -171,6 +190,23 @@ def assemble(structure: Structure, chain: Chain, legs: tuple[BuiltLeg, ...], fro
         years=front.years,
         days_to_expiry=front.days_to_expiry,
     )
+
+
+def candidate_of(batch: Batch, place: int) -> Candidate:
+    """Take one candidate of a batch out as contracts at prices."""
+    table, structure = batch.table, batch.structures[int(batch.which[place])]
+    front = table.chain.expiries[int(batch.front[place])]
+    legs = tuple(
+        _leg_at(number, rule, table, int(batch.rows[place, number - 1]), front)
+        for number, rule in enumerate(structure.legs, start=1)
+    )
+    return assemble(structure, table.chain, legs, front)
+
+
+def _leg_at(number: int, rule: LegRule, table: ContractTable, row: int, front: ExpiryChain) -> BuiltLeg:
+    if row == table.share:
+        return _share_leg(number, rule, table.chain, front)
+    return _option_leg(number, rule, table, row)
 
 
 def content_key(candidate: Candidate) -> str:
@@ -213,43 +249,30 @@ def _place_all(rules: Sequence[LegRule], chain: Chain, expiries: Sequence[Expiry
     return tuple(placed)
 
 
-def _option_leg(number: int, rule: LegRule, chain: Chain, expiry: ExpiryChain, at: Placed) -> BuiltLeg:
-    option_type = rule.kind.option_type
-    quotes = expiry.side(option_type)
-    bid, ask = float(quotes.bid[at.index]), float(quotes.ask[at.index])
-    volatility = float(expiry.smile.volatility(at.strike))
-    model = black.greeks(
-        forward=expiry.forward,
-        strike=at.strike,
-        years=expiry.years,
-        volatility=volatility,
-        is_call=option_type is OptionType.CALL,
-        spot=chain.spot,
-    )
-    fair = float(model.price)
-    open_interest = float(quotes.open_interest[at.index])
+def _option_leg(number: int, rule: LegRule, table: ContractTable, row: int) -> BuiltLeg:
+    expiry = table.chain.expiries[int(table.rank[row])]
+    bid, ask, interest = float(table.bid[row]), float(table.ask[row]), float(table.open_interest[row])
     return BuiltLeg(
         leg_number=number,
         side=rule.side,
         kind=rule.kind,
-        contract=Contract(chain.underlying, expiry.expiry, at.strike, option_type),
+        contract=table.contract(row),
         ratio=rule.ratio,
         price=ask if rule.side is Side.BUY else bid,
-        bid=max(0.0, bid),  # NaN, nobody bids, becomes 0 as well
+        bid=bid,
         ask=ask,
-        mid=0.5 * (bid + ask) if bid > 0.0 and ask > 0.0 else fair,
-        fair=fair,
-        # Carry can push a spot delta a hair past 1, which the ledger's bounds rightly refuse.
-        delta=float(np.clip(model.delta, -1.0, 1.0)),
-        gamma=float(model.gamma),
-        theta=float(model.theta),
-        vega=float(model.vega),
-        rho=float(model.rho),
+        mid=float(table.mid[row]),
+        fair=float(table.fair[row]),
+        delta=float(table.delta[row]),
+        gamma=float(table.gamma[row]),
+        theta=float(table.theta[row]),
+        vega=float(table.vega[row]),
+        rho=float(table.rho[row]),
         lot_size=expiry.lot_size,
         years=expiry.years,
-        iv=volatility,
-        open_interest=open_interest if math.isfinite(open_interest) else None,
-        touch_modelled=quotes.touch_modelled,
+        iv=float(table.volatility[row]),
+        open_interest=interest if math.isfinite(interest) else None,
+        touch_modelled=bool(table.modelled[row]),
     )
 
 
@@ -275,7 +298,7 @@ def _share_leg(number: int, rule: LegRule, chain: Chain, front: ExpiryChain) -> 
     )
 
 
-def _require_share(structure: Structure, chain: Chain) -> None:
+def require_share(structure: Structure, chain: Chain) -> None:
     if chain.is_index and any(rule.kind is Kind.STOCK for rule in structure.legs):
         raise NotConstructible(
             Reason("NOT_DELIVERABLE", f"{chain.underlying} is an index: there is no share to hold.", "Use a stock.")

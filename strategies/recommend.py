@@ -1,17 +1,26 @@
 """Every structure of the catalogue tried on one chain: what may be recommended, and why the rest may not."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from market.chain import Chain
+import numpy as np
+
+from market.chain import Chain, Floats
 from market.errors import OptionsError
 from market.rulebook.charges import ChargeRates
-from strategies.build import Candidate, build
+from strategies.batch import Batch, concatenate
+from strategies.build import Candidate, candidate_of
 from strategies.catalog import CATALOGUE
 from strategies.evaluate import Evaluation, evaluate
 from strategies.exits import ExitLevels, exit_levels
-from strategies.score import RiskProfile, Score, score
+from strategies.measure import measure
+from strategies.score import RiskProfile, Score, facts_of_batch, first_gates, score, totals
+from strategies.search import neighbourhood
 from strategies.spec import Structure
+from strategies.table import ContractTable, contract_table
+
+KEPT_PER_STRUCTURE = 1  # the best choice of strikes and expiry; the next best is a strike away from it
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,37 +35,98 @@ class Recommendation:
 
 @dataclass
 class Recommended:
-    """Recommendations, best first, and a reason code for every structure that is not among them."""
+    """Recommendations, best first, and a reason code for every structure that is not among them.
+
+    `built` counts the structures that could be built, `measured` all choices of strikes and expiries compared.
+    """
 
     recommendations: list[Recommendation] = field(default_factory=list)
     refusals: dict[str, str] = field(default_factory=dict)
     built: int = 0
+    measured: int = 0
 
 
 def recommend(
     chain: Chain, *, rates: ChargeRates, risk: RiskProfile, structures: Sequence[Structure] = CATALOGUE
 ) -> Recommended:
-    """Build, evaluate, score and gate every structure; a refusal is a reason code, never a silent gap."""
-    result = Recommended()
-    for structure in structures:
-        try:
-            candidate = build(structure, chain)
-            result.built += 1
-            evaluation = evaluate(candidate, chain, rates=rates)
-            ranking = score(evaluation, candidate, chain, risk=risk)
-            if ranking.reasons:
-                result.refusals[structure.slug] = ranking.reasons[0].code
-                continue
-            exits = exit_levels(structure, evaluation)
-        except OptionsError as error:
-            result.refusals[structure.slug] = error.reason.code
-            continue
-        result.recommendations.append(Recommendation(candidate, evaluation, ranking, exits))
+    """Search, measure, score and gate every structure; a refusal is a reason code, never a silent gap.
+
+    Parameters
+    ----------
+    chain : Chain
+    rates : ChargeRates
+        Option charges of the day.
+    risk : {"conservative", "moderate", "aggressive"}
+    structures : sequence of Structure
+        By default the whole catalogue.
+
+    Returns
+    -------
+    Recommended
+        Of each structure the choice with the highest score among those no gate refuses.
+    """
+    result, table = Recommended(), contract_table(chain)
+    batches = _searched(structures, chain, table, result)
+    if not batches:
+        return result
+    batch = concatenate(batches)
+    result.built, result.measured = len(batches), batch.size
+    facts = facts_of_batch(batch, measure(batch, rates=rates))
+    scores, gates = totals(facts, risk), first_gates(facts, risk)
+    for number, structure in enumerate(batch.structures):
+        own = np.flatnonzero(batch.which == number)
+        for place in _best(own[gates[own] == ""], scores):
+            _keep(result, structure, batch, place, chain, rates, risk)
+        if not (gates[own] == "").any():
+            result.refusals[structure.slug] = most_frequent_code(gates[own])
     result.recommendations.sort(key=lambda each: (-each.score.total, each.candidate.structure.slug))
     return result
 
 
 def most_frequent(refusals: Mapping[str, str]) -> str:
     """The reason most structures share, for a symbol that ends with no recommendation."""
-    codes = list(refusals.values())
-    return max(set(codes), key=lambda code: (codes.count(code), code)) if codes else "NO_STRUCTURES"
+    return most_frequent_code(list(refusals.values())) if refusals else "NO_STRUCTURES"
+
+
+def most_frequent_code(codes: "Sequence[str] | np.typing.NDArray[np.str_]") -> str:
+    """The code that comes most often; of equals the last by name."""
+    return max(Counter(str(code) for code in codes).items(), key=lambda item: (item[1], item[0]))[0]
+
+
+def _searched(structures: Sequence[Structure], chain: Chain, table: ContractTable, result: Recommended) -> list[Batch]:
+    found: list[Batch] = []
+    for structure in structures:
+        try:
+            found.append(neighbourhood(structure, chain, table))
+        except OptionsError as error:
+            result.refusals[structure.slug] = error.reason.code
+    return found
+
+
+def _best(places: "np.typing.NDArray[np.int64]", scores: Floats) -> list[int]:
+    """The places with the highest scores; of equal ones the one nearer to the rules' own choice, which comes first."""
+    order = np.argsort(-scores[places], kind="stable")
+    return [int(place) for place in places[order][:KEPT_PER_STRUCTURE]]
+
+
+def _keep(
+    result: Recommended,
+    structure: Structure,
+    batch: Batch,
+    place: int,
+    chain: Chain,
+    rates: ChargeRates,
+    risk: RiskProfile,
+) -> None:
+    candidate = candidate_of(batch, place)
+    try:
+        evaluation = evaluate(candidate, chain, rates=rates)
+        ranking = score(evaluation, candidate, chain, risk=risk)
+        exits = exit_levels(structure, evaluation)
+    except OptionsError as error:
+        result.refusals[structure.slug] = error.reason.code
+        return
+    if ranking.reasons:
+        result.refusals[structure.slug] = ranking.reasons[0].code
+        return
+    result.recommendations.append(Recommendation(candidate, evaluation, ranking, exits))
