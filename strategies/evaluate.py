@@ -13,7 +13,8 @@ from market.errors import InvalidInput, Reason
 from market.quant.distribution import Distribution
 from market.rulebook.charges import ChargeRates, equity_charges
 from strategies.build import BuiltLeg, Candidate
-from strategies.payoff import Polyline, Range, distribution_at, payoff
+from strategies.horizon import distribution_at
+from strategies.payoff import Polyline, Range, payoff
 
 IST = ZoneInfo("Asia/Kolkata")
 TAIL = 0.05  # probability in each of the two tails that are averaged

@@ -59,7 +59,7 @@ def surviving_values(
     Source: the martingale condition between maturities, J. Gatheral, "The Volatility Surface" (Wiley 2006), chapter 3.
     """
     volatilities = remaining_volatilities(strikes, near, far)
-    return _values(levels, strikes, is_call, volatilities, near, far)
+    return values_at(levels, strikes, is_call, volatilities, near, far)
 
 
 def remaining_volatilities(strikes: Floats, near: ExpiryChain, far: ExpiryChain) -> Floats:
@@ -73,7 +73,7 @@ def remaining_volatilities(strikes: Floats, near: ExpiryChain, far: ExpiryChain)
     beyond = growth * float(distribution.expectation_of_call(grid[-1]))
 
     def excess(volatilities: Floats) -> Floats:
-        return np.asarray(_values(grid, different, calls, volatilities, near, far) @ masses + beyond - today)
+        return np.asarray(values_at(grid, different, calls, volatilities, near, far) @ masses + beyond - today)
 
     least = LEAST_FORWARD_VOLATILITY * far.smile.volatility(different)
     return np.where(excess(least) >= 0.0, least, _solved(excess, least, _guess(different, near, far)))[back]
@@ -118,7 +118,7 @@ def _hat_masses(grid: Floats, distribution: Distribution) -> Floats:
     return masses
 
 
-def _values(
+def values_at(
     levels: Floats,
     strikes: Floats,
     is_call: "np.typing.NDArray[np.bool_]",
@@ -126,6 +126,7 @@ def _values(
     near: ExpiryChain,
     far: ExpiryChain,
 ) -> Floats:
+    """Value options of the far expiry at the near one by given volatilities, shape (strikes, levels)."""
     return black.price(
         forward=np.maximum(levels * (far.forward / near.forward), 1e-9)[None, :],
         strike=strikes[:, None],

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import cast
 
 import numpy as np
@@ -12,16 +12,12 @@ from scipy.optimize import brentq
 
 from market.chain import Chain, ExpiryChain, Floats
 from market.errors import InvalidInput, Reason
-from market.quant import black
-from market.quant.distribution import Distribution, terminal_distribution
+from market.quant.distribution import Distribution
 from strategies.build import BuiltLeg, Candidate
+from strategies.horizon import horizon_grid, remaining_volatilities, values_at
 from strategies.spec import Kind
 
 SETTLED = 1e-9  # rupees per unit: below it a profit is rounding, not money
-HORIZON_POINTS = 241  # levels of the underlying at which surviving legs are valued
-HORIZON_REACH = 6.0  # standard deviations of the far expiry they span
-LEAST_FORWARD_VOLATILITY = 0.2  # of the far volatility that must remain after the near expiry
-HIGHEST_VOLATILITY = 10.0
 
 Range = tuple[float, float]
 
@@ -131,10 +127,7 @@ def expiry_payoff(legs: Sequence[BuiltLeg]) -> Polyline:
 
 
 def horizon_payoff(legs: Sequence[BuiltLeg], chain: Chain) -> Polyline:
-    """Return profit and loss at the front expiry of legs of which some live on.
-
-    Surviving options are valued by Black-76 at the far forward, which moves in proportion with the underlying, at the
-    one volatility at which their expected value under the near distribution is the price the far smile gives today.
+    """Return profit and loss at the front expiry of legs of which some live on, valued as `horizon` says.
 
     Parameters
     ----------
@@ -147,74 +140,28 @@ def horizon_payoff(legs: Sequence[BuiltLeg], chain: Chain) -> Polyline:
     Polyline
         Rupees per unit, straight between grid levels; every strike is a level and every break-even is a root of the
         exact function. Beyond the grid it continues with the slope of an infinite rise.
-
-    Notes
-    -----
-    That volatility keeps the two smiles consistent: a fairly priced calendar has no expected value. Where the far
-    price leaves no time value at all, a fifth of the far volatility is assumed.
-    Source: the martingale condition between maturities, J. Gatheral, "The Volatility Surface" (Wiley 2006), chapter 3.
     """
     expiries = {expiry.expiry: expiry for expiry in chain.expiries}
     used = sorted({leg.contract.expiry for leg in legs if leg.contract.expiry is not None})
-    near = expiries[used[0]]
+    near, far = expiries[used[0]], expiries[used[-1]]
     dead = [leg for leg in legs if leg.contract.expiry in (None, near.expiry)]
     alive = [(leg, expiry) for leg in legs if (expiry := leg.contract.expiry) is not None and expiry > near.expiry]
-    grid = _horizon_grid(legs, near, expiries[used[-1]])
-    survivors = [_survivor(leg, near, expiries[expiry], grid) for leg, expiry in alive]
+    strikes = np.array([leg.strike for leg in legs if leg.contract.is_option])
+    survivors = [_survivor(leg, near, expiries[expiry]) for leg, expiry in alive]
     paid = _paid(legs)
 
     def outcome(levels: Floats) -> Floats:
         return _settled(dead, levels) + sum((value(levels) for value in survivors), np.zeros_like(levels)) - paid
 
+    grid = horizon_grid(near, far, strikes)
     grid = np.unique(np.concatenate([grid, _roots(outcome, grid)]))
     return Polyline(grid, outcome(grid), _tail_slope(legs))
 
 
-@lru_cache(maxsize=64)
-def distribution_at(expiry: ExpiryChain) -> Distribution:
-    """Return the terminal distribution of an expiry; every candidate of a chain asks for the same few."""
-    return terminal_distribution(expiry.smile)
-
-
-def _survivor(leg: BuiltLeg, near: ExpiryChain, far: ExpiryChain, grid: Floats) -> Callable[[Floats], Floats]:
-    volatility = _remaining_volatility(leg.strike, near, far, grid)
-    is_call = leg.kind is Kind.CALL
-    return lambda levels: leg.quantity * _surviving_value(levels, leg.strike, is_call, volatility, near, far)
-
-
-def _surviving_value(
-    levels: Floats, strike: float, is_call: bool, volatility: float, near: ExpiryChain, far: ExpiryChain
-) -> Floats:
-    return black.price(
-        forward=np.maximum(levels * (far.forward / near.forward), 1e-9),
-        strike=strike,
-        years=far.years - near.years,
-        volatility=volatility,
-        is_call=is_call,
-    )
-
-
-def _remaining_volatility(strike: float, near: ExpiryChain, far: ExpiryChain, grid: Floats) -> float:
-    """Return the volatility at which the call is worth, in expectation, what it costs today (same for the put)."""
-    growth, distribution = far.forward / near.forward, distribution_at(near)
-    today = float(far.smile.prices(strike, True))
-
-    def excess(volatility: float) -> float:
-        values = _surviving_value(grid, strike, True, volatility, near, far)
-        return Polyline(grid, values, growth).expected_value(distribution) - today
-
-    least = LEAST_FORWARD_VOLATILITY * float(far.smile.volatility(strike))
-    if excess(least) >= 0.0:
-        return least
-    return float(brentq(excess, least, HIGHEST_VOLATILITY, xtol=1e-6))
-
-
-def _horizon_grid(legs: Sequence[BuiltLeg], near: ExpiryChain, far: ExpiryChain) -> Floats:
-    reach = HORIZON_REACH * far.smile.atm_volatility * math.sqrt(far.years)
-    # Denser in the middle, where outcomes fall and the value bends.
-    spread = np.sinh(np.linspace(-2.0, 2.0, HORIZON_POINTS)) / math.sinh(2.0)
-    strikes = [leg.strike for leg in legs if leg.contract.is_option]
-    return np.unique(np.concatenate([[0.0], near.forward * np.exp(reach * spread), strikes]))
+def _survivor(leg: BuiltLeg, near: ExpiryChain, far: ExpiryChain) -> Callable[[Floats], Floats]:
+    strike, is_call = np.array([leg.strike]), np.array([leg.kind is Kind.CALL])
+    volatility = remaining_volatilities(strike, near, far)
+    return lambda levels: leg.quantity * values_at(levels, strike, is_call, volatility, near, far)[0]
 
 
 def _roots(outcome: Callable[[Floats], Floats], grid: Floats) -> Floats:

