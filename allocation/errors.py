@@ -5,7 +5,3 @@ from market.errors import OptionsError
 
 class RiskError(OptionsError):
     """A limit, or a number a limit needs, stands in the way."""
-
-
-class LimitBreached(RiskError):
-    """A named limit would be exceeded."""

@@ -4,7 +4,7 @@ OptionsError
 ├── QuantError      InvalidInput · NoSolution
 ├── MarketError     UnknownInstrument · StaleQuote · Illiquid · BadMaster · BadChain · UnknownDay
 ├── StrategyError   NotConstructible                      (strategies/errors.py)
-├── RiskError       LimitBreached                         (allocation/errors.py)
+├── RiskError                                             (allocation/errors.py)
 └── BrokerError     NotSent · RateLimited · AuthExpired · OrderRefused · OutcomeUnknown   (execution/errors.py)
 """
 

@@ -24,6 +24,7 @@ _FAILURES = (
 )
 
 ALL = frozenset(Purpose)
+ENTRY = frozenset({Purpose.ENTRY})
 
 
 class Group(StrEnum):
