@@ -56,14 +56,6 @@ def uncovered_short(
     return None
 
 
-def entry_would_uncover(
-    legs: Sequence[BasketLeg], *, cash_secured: bool = False, allow_naked: bool = False
-) -> Reason | None:
-    """Return why the finished basket would hold an uncovered short; asked before anything is sent."""
-    full = {leg.number: leg.side.sign * leg.quantity for leg in legs}
-    return uncovered_short(positions(legs, full), cash_secured=cash_secured, allow_naked=allow_naked)
-
-
 def _shortfall(position: Mapping[Contract, int], option_type: OptionType) -> int:
     """Units of short options beyond the long ones that live at least as long, at the worst expiry."""
     by_expiry: dict[date, int] = {}

@@ -37,7 +37,6 @@ class BookedOrder:
     match_from: datetime
     matched: bool = False
     cancel_at: datetime | None = None
-    modifications: int = 0
     fills: tuple[Fill, ...] = ()
     reason: str = ""
     revision: int = 0

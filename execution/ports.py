@@ -165,9 +165,6 @@ class Broker(Protocol):
     def place(self, order: ClearedOrder) -> Placed:
         """Send once; raises OrderRefused, NotSent, RateLimited, AuthExpired or OutcomeUnknown."""
 
-    def modify(self, order_id: str, order: OrderRequest, *, limit_price: Decimal) -> None:
-        """Change the price of a resting order, its total quantity repeated; what became of it stands in the book."""
-
     def cancel(self, order_id: str) -> None:
         """Ask for the end of a resting order; what became of it stands in the book. Raises like `place`."""
 

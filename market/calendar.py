@@ -64,12 +64,6 @@ def session_on(day: date, *, exchange: str = "NSE") -> Session | None:
     return _session(day, NORMAL_HOURS.at(day), "normal")
 
 
-def market_open(at: datetime, *, exchange: str = "NSE") -> bool:
-    """Tell whether options trade at this moment; the closing moment itself is closed."""
-    session = session_on(_ist(at).date(), exchange=exchange)
-    return session is not None and session.trading_at(at)
-
-
 def closed_reason(at: datetime, *, exchange: str = "NSE") -> Reason | None:
     """Return why the market is closed and when it opens next, or None when it is open."""
     moment = _ist(at)

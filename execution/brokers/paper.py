@@ -9,7 +9,6 @@ from execution.brokers.paper_margin import blocked
 from execution.brokers.paper_matching import (
     PaperHabits,
     arrived,
-    bad_modification,
     ended_already,
     ends_at,
     malformed,
@@ -75,23 +74,6 @@ class PaperBroker:
         order_id = f"PAPER-{request.correlation_id}" + (f".{len(same) + 1}" if same else "")
         known = self._book.record(received(order_id, request, now, self._habits))
         return Placed(known.order_id, known.status)
-
-    def modify(self, order_id: str, order: OrderRequest, *, limit_price: Decimal) -> None:
-        """Change the price of an order that has not ended; it is matched anew only after the change has travelled."""
-        now, known = self._read(order_id)
-        refusal = bad_modification(known, order, limit_price)
-        if refusal is not None:
-            raise OrderRefused(refusal)
-        name = f"{order_id} modification {known.modifications + 1}"
-        heard = max(now, known.arrives_at) + self._habits.acknowledgement(name)
-        changed = replace(
-            known,
-            request=replace(known.request, limit_price=limit_price),
-            modifications=known.modifications + 1,
-            match_from=max(known.match_from, heard + self._habits.until_fill(name)),
-            matched=False,
-        )
-        self._ask(known, changed)
 
     def cancel(self, order_id: str) -> None:
         """Ask for the end of an order; what fills before the request has travelled stays filled."""

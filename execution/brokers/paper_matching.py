@@ -18,8 +18,6 @@ from market.ports import MarketSource, Touch
 from market.quant.ticks import is_on_tick, to_decimal
 from market.rulebook import freeze_quantity, price_protection_band
 
-MOST_MODIFICATIONS = 25  # dhan.md section 10: modifications per order
-
 
 @dataclass(frozen=True, slots=True)
 class PaperHabits:
@@ -168,18 +166,6 @@ def malformed(order: OrderRequest, now: datetime) -> Reason | None:
     """What the broker's own front door refuses before the exchange sees it."""
     checks = (_bad_name, _closed, _expired, _bad_quantity, _bad_price)
     return next((reason for check in checks if (reason := check(order, now)) is not None), None)
-
-
-def bad_modification(order: BookedOrder, request: OrderRequest, limit_price: Decimal) -> Reason | None:
-    """Why a change of price is refused at the front door."""
-    if order.status.is_final:
-        return ended_already(order)
-    if order.modifications >= MOST_MODIFICATIONS:
-        return Reason("MODIFICATIONS", f"{order.order_id} was modified {order.modifications} times, the most allowed.")
-    if request.quantity != order.request.quantity:
-        sentence = f"The total quantity of {order.order_id} is {order.request.quantity}, not {request.quantity}."
-        return Reason("QUANTITY", sentence, "Repeat the total quantity, not what remains.")
-    return _bad_price(replace(order.request, limit_price=limit_price), order.placed_at)
 
 
 def ended_already(order: BookedOrder) -> Reason:

@@ -6,14 +6,13 @@ from datetime import datetime
 from asgiref.sync import sync_to_async
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
 from allocation.models import Account
 from execution.brokers.dhan.addresses import LiveAccess, PracticeAccess
 from execution.brokers.dhan.broker import DhanBroker, DhanOrders, SimulatorBroker
-from execution.brokers.dhan.feed import MarketFeed
 from execution.brokers.dhan.mapping import OrderHint
 from execution.brokers.dhan.order_updates import supervised_order_updates
 from execution.brokers.dhan.protective import DhanStops
@@ -29,7 +28,6 @@ from execution.brokers.dhan.token import (
     refresh_endpoint,
 )
 from execution.brokers.dhan.transport import Cut, Unsent, Wire
-from execution.clock import SystemClock
 from execution.errors import AuthExpired, NotSent, RateLimited, ReadFailed
 from execution.models import BrokerAccess
 from execution.ports import Broker, Clock
@@ -66,27 +64,33 @@ def build_order_updates(*, on_hint: Callable[[OrderHint], None], on_connected: C
     )
 
 
-def build_market_feed() -> tuple[MarketFeed, SupervisedSocket]:
-    """The market feed to ask, and the socket that keeps it fed; one owner per account (B13)."""
-    feed = MarketFeed(settings.DHAN_MARKET_FEED_URL, elapsed=SystemClock().elapsed)
-    return feed, SupervisedSocket(feed, async_credential)
-
-
 async def async_credential() -> Credential:
     """The same for the event loop."""
     return await sync_to_async(current_credential)()
 
 
 def current_credential() -> Credential:
-    """The token to use now: the stored one, unless the settings hold one that lives longer; one indexed read."""
+    """The token to use now: the stored one, unless the settings hold one that lives longer; one indexed read.
+
+    Read anew for every request: an old token sent after a refresh would be refused, and stop trading.
+    """
     try:
-        stored = BrokerAccess.objects.filter(client_id=settings.DHAN_CLIENT_ID).exclude(token_encrypted=b"").first()
+        with connection.cursor() as cursor:
+            cursor.execute(_STORED, [settings.DHAN_CLIENT_ID])
+            stored = cursor.fetchone()
     except DatabaseError as error:
         raise NotSent(Reason("TOKEN_UNREADABLE", "The access token cannot be read from the database.")) from error
     given = _given()
-    if stored is None or (given is not None and _lives_longer(given, stored.expires_at)):
+    if stored is None or (given is not None and _lives_longer(given, stored[1])):
         return given or Credential(settings.DHAN_CLIENT_ID, "")  # which refuses, saying what is missing
-    return Credential(stored.client_id, _decrypted(stored), stored.expires_at, stored.generation)
+    encrypted, expires_at, generation = stored
+    return Credential(settings.DHAN_CLIENT_ID, _decrypted(encrypted), expires_at, generation)
+
+
+# Plain SQL, since every request asks.
+_STORED = (
+    "SELECT token_encrypted, expires_at, generation FROM broker_access WHERE client_id = %s AND token_encrypted <> ''"
+)
 
 
 def _given() -> Credential | None:
@@ -170,9 +174,9 @@ def stored_access() -> BrokerAccess | None:
     return BrokerAccess.objects.filter(client_id=settings.DHAN_CLIENT_ID).first()
 
 
-def _decrypted(row: BrokerAccess) -> str:
+def _decrypted(encrypted: bytes) -> str:
     try:
-        return _box().decrypt(bytes(row.token_encrypted)).decode()
+        return _box().decrypt(bytes(encrypted)).decode()
     except InvalidToken as error:
         raise _unreadable() from error
 

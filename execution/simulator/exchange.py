@@ -56,10 +56,6 @@ class Exchange(Floor):
             self._push(order.answered_at, self._arrive, order)
         return order
 
-    def submit_at(self, ticket: Ticket, arrives: datetime, fate: Fate = ORDINARY) -> None:
-        """Let a request reach the front door later, as one that hung in a proxy does."""
-        self._push(arrives, self._submit_late, ticket, fate)
-
     def modify(self, order_id: str, terms: Terms, now: datetime, *, lost: bool = False) -> Order:
         """Ask for other terms of a live order; raises Refused. A lost one is confirmed and never applied."""
         now = self.advance(now)
@@ -209,10 +205,6 @@ class Exchange(Floor):
         if ticket.correlation_id:
             self._by_correlation.setdefault(ticket.correlation_id, order)
         return order
-
-    def _submit_late(self, now: datetime, ticket: Ticket, fate: Fate) -> None:
-        with suppress(Refused):  # it stands in the journal, and nobody waits for the answer any more
-            self.submit(ticket, now, fate)
 
     def _live(self, order_id: str, otherwise: str) -> Order:
         order = self._orders.get(order_id)

@@ -94,10 +94,6 @@ class Floor:
             self._work(now, order)
         return now
 
-    def next_due(self) -> datetime | None:
-        """When something will happen next by itself; None when only new quotes can move anything."""
-        return self._due[0][0] if self._due else None
-
     def note(self, now: datetime, text: str, *, kind: Happening = Happening.NOTED) -> None:
         """Add a line to the journal that is about no order."""
         self.journal.append(Entry(len(self.journal), now, kind, "", "", "", "", None, None, 0, 0, 0, None, "", text))

@@ -61,19 +61,6 @@ def is_on_tick(price: Decimal, tick: Decimal) -> bool:
     return price % tick == 0
 
 
-def to_paise(price: Decimal) -> int:
-    """Return rupees as whole paise; an amount with a fraction of a paisa is refused, not rounded."""
-    _require_finite(price)
-    if not is_on_tick(price, Decimal("0.01")):
-        raise InvalidInput(Reason("FRACTION_OF_PAISA", f"{price} rupees is not a whole number of paise."))
-    return int(price * 100)
-
-
-def from_paise(paise: int) -> Decimal:
-    """Return whole paise as rupees with two places."""
-    return Decimal(paise).scaleb(-2)
-
-
 def _require_finite(price: Decimal) -> None:
     if not price.is_finite() or abs(price) > Decimal(LARGEST):
         raise InvalidInput(Reason("NOT_FINITE", f"{price} is not a price."))

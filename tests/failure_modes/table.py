@@ -86,7 +86,7 @@ MODES = {
     ),
     "A17": Mode(
         "A modified order grows",
-        "Only the price is modified, with the whole quantity repeated, at most 20 times.",
+        "No order is modified: another price is another order, once the old one has ended.",
     ),
     "A18": Mode(
         "The broker's own slicing loses track of a slice",
@@ -119,17 +119,20 @@ MODES = {
     "B7": Mode("More is filled than was asked for", "The run stops for a person; nothing is cut to fit."),
     "B8": Mode(
         "Broken, cut or oversized frames",
-        "Lengths are checked against a table; a bad frame costs itself, at worst its connection.",
+        "A bad frame costs itself, at worst its connection.",
     ),
     "B9": Mode(
         "Garbage that looks like a price",
-        "Only what was subscribed is kept, and a wild jump only when it repeats.",
+        "A price is asked for by its instrument; a collar and the spread bound what is paid.",
     ),
-    "B10": Mode("The line lives and prices stand still", "Age counts data of the instrument, not signs of life."),
-    "B11": Mode("A contract that simply does not trade", "Silence is measured over all instruments, age for each."),
+    "B10": Mode(
+        "The line lives and prices stand still",
+        "A price carries its own moment: an old one opens nothing and decides no exit.",
+    ),
+    "B11": Mode("A contract that simply does not trade", "The age of a price is its own, whatever others do."),
     "B12": Mode(
         "A reconnection forgets its subscriptions, or gives up",
-        "After every opening the wanted set is subscribed, and it tries for ever, at least twice a minute.",
+        "After every opening it logs in and the book is read; it tries for ever, at least twice a minute.",
     ),
     "B13": Mode(
         "Too many sockets on one token",
@@ -138,7 +141,7 @@ MODES = {
     "B14": Mode("Prices that are no number, negative or absurd", "They are refused where they come in."),
     "B15": Mode(
         "Thousands of ticks a second and a slow reader",
-        "The newest quote of each instrument is kept, not a queue.",
+        "Prices are asked for, not listened to: there is no queue.",
     ),
     "B16": Mode("A slow browser", "Pages get hints and load anew; nothing that trades waits for them."),
     "B17": Mode("A forged postback", "There is no address that takes postbacks."),
@@ -321,6 +324,8 @@ DRILLED = {
 }
 
 NOT_COVERED = {
+    "B9": "No price is compared with the one before it, nor with a second source.",
+    "B11": "There is no price feed yet, so no silence of one to tell from a quiet contract.",
     "B15": "Nothing measures five thousand ticks a second, nor how soon a stop acts on one: exits poll their prices.",
     "B16": "No test floods a slow browser.",
     "B17": "There is nothing to test until a postback address exists.",

@@ -17,10 +17,10 @@ from execution.ports import (
     Placed,
 )
 from execution.simulator.book import Fate, Order, Refused, Ticket, Trade
-from execution.simulator.exchange import Exchange
 from execution.simulator.faults import Call, Fault, FaultPlan, Strike
 from market.contract import Side
 from market.errors import Reason
+from tests.simulation.late import LateExchange
 from tests.simulation.market import LISTINGS, LOT
 from tests.simulation.truth import Witness
 from tests.simulation.world import ProcessClock, World
@@ -78,7 +78,7 @@ class SimulatedBroker:
     name = "simulated"
     mode = "paper"
 
-    def __init__(self, world: World, exchange: Exchange, chaos: Chaos, oracle: Witness, reach: Reach) -> None:
+    def __init__(self, world: World, exchange: LateExchange, chaos: Chaos, oracle: Witness, reach: Reach) -> None:
         self._world, self._exchange, self._chaos, self._oracle = world, exchange, chaos, oracle
         self._plan, self._reach = chaos.plan, reach
         self._clock = ProcessClock(world)
@@ -191,10 +191,6 @@ class SimulatedBroker:
             request.segment, request.security_id, request.side, request.quantity, request.limit_price,
             request.correlation_id, validity=validity,
         )  # fmt: skip
-
-    def modify(self, order_id: str, order: OrderRequest, *, limit_price: Decimal) -> None:
-        """Nothing in the executor asks for this."""
-        raise NotImplementedError
 
     def cancel(self, order_id: str) -> None:
         """Ask for the end of an order."""

@@ -11,10 +11,10 @@ from execution.basket.values import Purpose, Timing
 from execution.lifecycle import RunState, StrategyEvent, StrategyState
 from execution.naming import OrderNames
 from execution.simulator.book import ORDINARY, Rules
-from execution.simulator.exchange import Exchange
 from execution.simulator.faults import STORM, Fault, FaultPlan
 from tests.simulation.broker import Chaos
 from tests.simulation.database import Database, Strategy, closing_legs
+from tests.simulation.late import LateExchange
 from tests.simulation.market import LISTINGS, SECURITIES, Quotes, strategies
 from tests.simulation.oracle import LIVENESS, Oracle
 from tests.simulation.traders import Surroundings, Trader
@@ -54,7 +54,7 @@ class Schedule:
         world.is_calm = rng.random() < CALM_SHARE
         plan = FaultPlan(seed) if world.is_calm else FaultPlan.swarm(seed, RATES)
         self.quotes, self.timing = Quotes(world, rng), Timing()
-        self.exchange = Exchange(
+        self.exchange = LateExchange(
             listings=LISTINGS, touch=self.quotes.touch, rng=Random(f"{seed}:exchange"),
             rules=Rules(check_hours=False, check_prices=False, check_margin=False), closed=lambda *_: None,
         )  # fmt: skip

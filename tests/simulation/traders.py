@@ -10,11 +10,11 @@ from execution.errors import ExecutionDenied, Fenced
 from execution.evidence import Watch
 from execution.executor import Executor
 from execution.naming import OrderNames
-from execution.simulator.exchange import Exchange
 from market.contract import Side
 from market.errors import MarketError, Reason
 from tests.simulation.broker import Chaos, SimulatedBroker
 from tests.simulation.database import Database, Violated
+from tests.simulation.late import LateExchange
 from tests.simulation.ledger import MemoryLedger
 from tests.simulation.market import SEGMENT, TICK, Quotes
 from tests.simulation.oracle import Oracle
@@ -65,7 +65,7 @@ class Surroundings:
         self,
         world: World,
         database: Database,
-        exchange: Exchange,
+        exchange: LateExchange,
         chaos: Chaos,
         oracle: Oracle,
         quotes: Quotes,

@@ -1,6 +1,5 @@
 """Dhan behind the port of every broker; requests are built by `dhanhq`, answers judged raw."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
@@ -18,7 +17,6 @@ from execution.brokers.dhan.mapping import (
     funds,
     margin_list,
     margin_need,
-    modify_arguments,
     place_arguments,
     require_correlation,
     require_order_id,
@@ -40,11 +38,9 @@ from execution.ports import (
 )
 from market.errors import Reason
 
-MOST_MODIFICATIONS = 20  # Dhan takes 25
-
 
 def _open_gate() -> None:
-    """Reads, cancels and price changes need no clearance."""
+    """Reads and cancels need no clearance."""
 
 
 class DhanOrders:
@@ -63,7 +59,6 @@ class DhanOrders:
     ) -> None:
         self._clock, self._credential, self._recorded = clock, access.credential, recorded
         self._wire = wire or Wire(access.base_url)
-        self._modifications: Counter[str] = Counter()
 
     def reading(self) -> Any:
         """The package's client for one question."""
@@ -84,15 +79,6 @@ class DhanOrders:
         accepted = changed(self.writing(self.gate_of(order)).place_order(**arguments))
         # An order id is acceptance whatever the word beside it; where the order stands is the order book's to say.
         return Placed(accepted.order_id, status_of(accepted.status) or OrderStatus.TRANSIT)
-
-    def modify(self, order_id: str, order: OrderRequest, *, limit_price: Decimal) -> None:
-        """Change the price only; the quantity is the total one, whatever has filled."""
-        arguments = modify_arguments(order_id, order, limit_price)
-        if self._modifications[order_id] >= MOST_MODIFICATIONS:
-            sentence = f"{order_id} was modified {MOST_MODIFICATIONS} times, the most allowed."
-            raise OrderRefused(Reason("MODIFICATIONS", sentence, "Cancel it and decide anew."))
-        self._modifications[order_id] += 1
-        changed(self.writing().modify_order(**arguments))
 
     def cancel(self, order_id: str) -> None:
         """Ask for the end of an order."""

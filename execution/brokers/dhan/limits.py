@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-RESERVED_SHARE = 10  # a tenth of every window
-
 
 @dataclass(frozen=True, slots=True)
 class Window:

@@ -63,22 +63,6 @@ def place_arguments(order: OrderRequest) -> dict[str, Any]:
     }
 
 
-def modify_arguments(order_id: str, order: OrderRequest, limit_price: Decimal) -> dict[str, Any]:
-    """The arguments of `dhanhq.modify_order`: another price and the total quantity, as it was placed."""
-    require_sendable(order)
-    require_price(limit_price, order.tick_size)
-    return {
-        "order_id": require_order_id(order_id),
-        "order_type": "LIMIT",
-        "leg_name": "ENTRY_LEG",
-        "quantity": int(order.quantity),
-        "price": float(limit_price),
-        "trigger_price": 0.0,
-        "disclosed_quantity": 0,
-        "validity": order.validity.value,
-    }
-
-
 def margin_list(orders: Sequence[OrderRequest]) -> list[dict[str, Any]]:
     """The legs for the margin calculator."""
     for order in orders:

@@ -1,7 +1,6 @@
-"""Stops that rest at the broker, for when this process is not there: forever orders and super orders.
+"""Stops that rest at the broker, for when this process is not there: forever orders.
 
-Forever (SINGLE): a limit order that is sent when a trigger trades; survives the day. Super: an entry that carries its
-target, its stop and a trail. Dhan cancels a trail when a change of the stop does not repeat it, so here it must be.
+One (SINGLE) is a limit order that is sent when a trigger trades; it survives the day.
 """
 
 from collections.abc import Sequence
@@ -65,41 +64,6 @@ class DhanStops:
         """Take a forever order away; whether it was in time stands in the list."""
         changed(self._broker.writing().cancel_forever(require_order_id(order_id)))
 
-    def place_with_stop(
-        self, order: ClearedOrder, *, target_price: Decimal, stop_price: Decimal, trailing_jump: Decimal
-    ) -> Placed:
-        """Send an entry that carries its own exits (a super order); `trailing_jump` 0 means none."""
-        request = order.request
-        arguments = place_arguments(request)
-        for price in (target_price, stop_price):
-            require_price(price, request.tick_size)
-        _require_around(request, target_price, stop_price)
-        answer = self._broker.writing(self._broker.gate_of(order)).place_super_order(
-            **_shared(arguments),
-            quantity=arguments["quantity"],
-            price=arguments["price"],
-            targetPrice=float(target_price),
-            stopLossPrice=float(stop_price),
-            trailingJump=_jump(trailing_jump),
-        )
-        return Placed(changed(answer).order_id, OrderStatus.TRANSIT)
-
-    def move_stop(self, order_id: str, order: OrderRequest, *, stop_price: Decimal, trailing_jump: Decimal) -> None:
-        """Move the stop of a super order; the trail has to be said again, for leaving it out would end it."""
-        require_price(stop_price, order.tick_size)
-        answer = self._broker.writing().modify_super_order(
-            require_order_id(order_id),
-            "LIMIT",
-            "STOP_LOSS_LEG",
-            stopLossPrice=float(stop_price),
-            trailingJump=_jump(trailing_jump),
-        )
-        changed(answer)
-
-    def cancel_with_stop(self, order_id: str) -> None:
-        """Cancel a super order whole; a single exit leg is never cancelled, it could not be put back."""
-        changed(self._broker.writing().cancel_super_order(require_order_id(order_id), "ENTRY_LEG"))
-
 
 def _shared(arguments: dict[str, Any]) -> dict[str, Any]:
     names = ("security_id", "exchange_segment", "transaction_type", "product_type", "order_type", "tag")
@@ -129,16 +93,3 @@ def _require_beyond(order: OrderRequest, trigger_price: Decimal) -> None:
     if order.side.sign * (order.limit_price - trigger_price) < 0:
         sentence = f"The limit {order.limit_price} is not beyond the trigger {trigger_price}."
         raise OrderRefused(Reason("STOP_PRICE", sentence, "Nothing was sent."))
-
-
-def _require_around(order: OrderRequest, target_price: Decimal, stop_price: Decimal) -> None:
-    sign = order.side.sign
-    if not sign * stop_price < sign * order.limit_price < sign * target_price:
-        sentence = f"{order.limit_price} does not lie between stop {stop_price} and target {target_price}."
-        raise OrderRefused(Reason("STOP_PRICE", sentence, "Nothing was sent."))
-
-
-def _jump(trailing_jump: Decimal) -> float:
-    if not (trailing_jump.is_finite() and 0 <= trailing_jump < 100_000):
-        raise OrderRefused(Reason("STOP_PRICE", f"{trailing_jump} is no trail.", "Nothing was sent."))
-    return float(trailing_jump)

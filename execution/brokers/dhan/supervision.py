@@ -217,8 +217,3 @@ def _why(error: Exception) -> Why:
     elif isinstance(error, ConnectionClosed) and error.rcvd is not None:
         said = set(re.findall(r"\b\d{3}\b", error.rcvd.reason))
     return Why.PACED if said & _PACED else Why.AUTH if said & _TOKEN else Why.DROPPED
-
-
-def why_of_code(code: int) -> Why:
-    """The same for the reason code of a disconnect packet."""
-    return Why.PACED if str(code) in _PACED else Why.AUTH if str(code) in _TOKEN else Why.DROPPED

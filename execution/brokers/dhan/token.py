@@ -18,7 +18,6 @@ _VISIBLE = re.compile(r"[\x21-\x7e]{1,4096}")
 _CLIENT = re.compile(r"[A-Za-z0-9]{1,20}")
 _TOTP_STEP, _TOTP_DIGITS = 30, 6
 SHOWN = 4
-AFTER_CLOSE = timedelta(minutes=30)
 BETWEEN_REFRESHES = timedelta(minutes=2)  # Dhan gives one token in two minutes
 REFRESH_REMEDY = "Run: manage.py dhan_token refresh, or set a new one with: manage.py dhan_token set."
 
@@ -61,19 +60,6 @@ def expiry_of(access_token: str) -> datetime | None:
         return datetime.fromtimestamp(seconds, UTC) if type(seconds) is int else None
     except (ValueError, KeyError, TypeError, binascii.Error, OverflowError, OSError, RecursionError):
         return None
-
-
-def token_problem(expires_at: datetime | None, *, now: datetime, closes: datetime) -> Reason | None:
-    """Why this token must not carry entries today: it has to live until half an hour after the close."""
-    needed = closes + AFTER_CLOSE
-    if expires_at is None:
-        return Reason("TOKEN", "The access token does not say when it expires.", REFRESH_REMEDY)
-    if expires_at <= now:
-        return Reason("TOKEN", f"The access token expired at {expires_at:%d %b %H:%M} UTC.", REFRESH_REMEDY)
-    if expires_at < needed:
-        sentence = f"The access token expires at {expires_at:%d %b %H:%M} UTC, before {needed.astimezone(UTC):%H:%M}."
-        return Reason("TOKEN", sentence, REFRESH_REMEDY)
-    return None
 
 
 def one_time_code(secret: str, *, at: datetime, digits: int = _TOTP_DIGITS) -> str:

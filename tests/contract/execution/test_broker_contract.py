@@ -135,19 +135,6 @@ def test_fm_A16_a_resting_order_is_cancelled_and_a_finished_one_is_not(desk):
         desk.broker.cancel(placed.order_id)
 
 
-def test_fm_A17_a_new_price_reaches_the_order_and_its_quantity_stays(desk):
-    desk.market.quote("99.90", "100.10")
-    request = desk.request("P1-move", quantity=2 * LOT, limit_price="95.00", validity=Validity.DAY)
-    placed = desk.broker.place(ClearedOrder(request, desk.clock.elapsed()))
-    desk.wait_for(placed.order_id, lambda order: order.status is OrderStatus.PENDING)
-
-    desk.broker.modify(placed.order_id, request, limit_price=Decimal("100.10"))
-
-    order = desk.settled(placed.order_id)
-    assert (order.status, order.quantity, order.filled_quantity) == (OrderStatus.TRADED, 2 * LOT, 2 * LOT)
-    assert order.limit_price == Decimal("100.10")
-
-
 def test_trades_sum_to_what_was_filled(desk):
     desk.market.quote("99.90", "100.10", depth=2 * LOT)
     orders = [desk.settled(desk.place(f"P1-sum{number}", quantity=LOT).order_id) for number in (1, 2)]

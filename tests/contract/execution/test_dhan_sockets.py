@@ -1,19 +1,15 @@
 """Our two socket clients against the simulator's sockets."""
 
 import asyncio
-from datetime import timedelta
-from decimal import Decimal
 
 import pytest
 
-from execution.brokers.dhan.feed import MarketFeed
 from execution.brokers.dhan.order_updates import supervised_order_updates
-from execution.brokers.dhan.supervision import Pauses, SupervisedSocket
+from execution.brokers.dhan.supervision import Pauses
 from execution.brokers.dhan.token import Credential
-from execution.clock import SystemClock
 from execution.ports import OrderStatus
 from execution.simulator.faults import Call, Fault, Scripted
-from tests.contract.execution.desks import NOW, SECURITY, SEGMENT, simulator_desk
+from tests.contract.execution.desks import simulator_desk
 from tests.unit.execution.dhan.sockets import running, until
 
 FAST = Pauses(first=0.02, longest=0.05, cool_off=0.2, token=2.0, look=0.1, beat=0.02)
@@ -97,22 +93,3 @@ def test_fm_A14_after_a_refresh_the_socket_lives_on_the_new_token(desk):
 
     asyncio.run(play())
     assert connected == [True, True]
-
-
-def test_the_feed_brings_the_touch_and_survives_a_disconnect_packet(desk):
-    feed = MarketFeed(desk.simulator.addresses.feed, elapsed=SystemClock().elapsed)
-    feed.want([(SEGMENT, SECURITY)])
-    socket = SupervisedSocket(feed, reader(desk), pauses=FAST)
-
-    async def play():
-        async with running(socket):
-            await until(lambda: feed.latest(SEGMENT, SECURITY), seconds=5)
-            desk.simulator.plan.add(Scripted(Fault.FEED_DISCONNECT, Call.FEED))
-            desk.market.quote("99.95", "100.15")  # only what changed is sent
-            await until(lambda: socket.attempts >= 2, seconds=8)
-            await until(lambda: feed.latest(SEGMENT, SECURITY).bid == Decimal("99.95"), seconds=8)
-        return feed.latest(SEGMENT, SECURITY)
-
-    quote = asyncio.run(play())
-    assert (quote.bid, quote.ask) == (Decimal("99.95"), Decimal("100.15"))
-    assert quote.traded_at is None or abs(quote.traded_at - NOW.timestamp()) <= timedelta(days=1).total_seconds()

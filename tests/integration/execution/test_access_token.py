@@ -21,7 +21,6 @@ from execution.models import BrokerAccess
 from execution.ports import OrderStatus
 from execution.services.access import (
     build_dhan_broker,
-    build_market_feed,
     build_order_updates,
     build_simulator_broker,
     current_credential,
@@ -230,26 +229,21 @@ def test_settings_name_the_builders(settings):
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_the_sockets_are_built_with_the_stored_token(settings):
+def test_the_socket_is_built_with_the_stored_token(settings):
     store_token(jwt("stored"))
     alert = {"Type": "order_alert", "Data": {"orderNo": "7", "status": "Traded"}}
     hints, connected = [], []
 
     async def play():
         async with scripted_sockets(says(json.dumps(alert))) as server:
-            settings.DHAN_ORDER_UPDATE_URL = settings.DHAN_MARKET_FEED_URL = server.url
+            settings.DHAN_ORDER_UPDATE_URL = server.url
             updates = build_order_updates(on_hint=hints.append, on_connected=lambda: connected.append(True))
             async with running(updates):
                 await until(lambda: hints)
-            feed, socket = build_market_feed()
-            feed.want([("IDX_I", "13")])
-            async with running(socket):
-                await until(lambda: len(server.heard_by) == 2 and server.heard_by[1])
             await sync_to_async(connections.close_all)()
         return server
 
     server = asyncio.run(play())
     assert json.loads(server.heard_by[0][0])["LoginReq"]["Token"] == jwt("stored")
-    assert f"token={jwt('stored')}&clientId=1100000001" in server.paths[1]
     assert [(hint.order_id, hint.status) for hint in hints] == [("7", OrderStatus.TRADED)]
     assert connected == [True]

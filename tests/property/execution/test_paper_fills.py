@@ -60,7 +60,7 @@ def walks(draw: st.DrawFn) -> list[Touch]:
 
 @dataclass(frozen=True)
 class Wish:
-    """An order to place, a cancel or a new price to try afterwards, and how long to wait then."""
+    """An order to place, perhaps a cancel to try afterwards, and how long to wait then."""
 
     side: Side
     lots: int
@@ -77,7 +77,7 @@ WISHES = st.lists(
         lots=st.integers(1, 6),
         ticks=st.integers(380, 460),
         validity=st.sampled_from(Validity),
-        then=st.sampled_from(["nothing", "cancel", "modify"]),
+        then=st.sampled_from(["nothing", "cancel"]),
         wait=st.sampled_from([0.0, 0.1, 0.25, 0.6, 1.3]),
     ),
     max_size=8,
@@ -110,8 +110,6 @@ def play(touches: list[Touch], wishes: list[Wish], habits: PaperHabits) -> tuple
         try:
             if wish.then == "cancel":
                 broker.cancel(placed.order_id)
-            elif wish.then == "modify":
-                broker.modify(placed.order_id, asked, limit_price=asked.limit_price + 3 * TICK)
         except OrderRefused as refused:
             assert refused.reason.code == "ORDER_ENDED"
         clock.sleep(wish.wait)

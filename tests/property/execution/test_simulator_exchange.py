@@ -43,7 +43,7 @@ def touch(segment: str, security_id: str, now: datetime) -> Touch:
 
 steps = st.lists(
     st.tuples(
-        st.sampled_from(["submit", "modify", "cancel", "wait", "square_off", "late"]),
+        st.sampled_from(["submit", "modify", "cancel", "wait", "square_off"]),
         st.integers(0, 2),  # which contract, or which order
         st.sampled_from(list(Side)),
         st.integers(1, 6),  # lots
@@ -66,8 +66,6 @@ def run(seed: int, script: list[tuple[str, int, Side, int, int, str]]) -> Exchan
         try:
             if what == "submit":
                 exchange.submit(ticket, now, plan.fate())
-            elif what == "late":
-                exchange.submit_at(ticket, now + timedelta(seconds=3), plan.fate())
             elif what == "modify" and orders:
                 exchange.modify(
                     orders[-1 - which % len(orders)].order_id, Terms(lots * LOT, Decimal(rupees), "LIMIT"), now

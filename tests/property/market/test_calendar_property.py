@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from market.calendar import (
+    IST,
     closed_reason,
     is_covered,
-    market_open,
     next_expiries,
     next_session,
     previous_session,
@@ -41,7 +41,8 @@ def test_next_and_previous_are_inverse_on_sessions(day: date) -> None:
 def test_a_reason_is_given_exactly_when_closed(at: datetime) -> None:
     reason = closed_reason(at)
 
-    assert (reason is None) is market_open(at)
+    session = session_on(at.astimezone(IST).date())
+    assert (reason is None) is (session is not None and session.trading_at(at))
     if reason is not None:
         assert reason.code == "MARKET_CLOSED"
         assert reason.sentence

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from execution.cover import after, entry_would_uncover, positions, uncovered_short, worst_at_expiry
+from execution.cover import after, positions, uncovered_short, worst_at_expiry
 from execution.legs import BasketLeg, Slice
 from market.contract import Contract, OptionType, Side
 
@@ -60,11 +60,6 @@ def test_cash_covers_puts_only_and_a_permission_covers_everything() -> None:
     assert uncovered_short(call, cash_secured=True) is not None
     assert uncovered_short(call, allow_naked=True) is None
     assert uncovered_short({SHARE: -1}, allow_naked=True) is None
-
-
-def test_the_finished_basket_is_judged_before_anything_is_sent() -> None:
-    assert entry_would_uncover([SHORT, LONG]) is None
-    assert entry_would_uncover([SHORT]) is not None
 
 
 def test_two_legs_in_one_contract_add_up() -> None:

@@ -328,72 +328,15 @@ def test_fm_A16_a_cancel_of_a_part_filled_order_keeps_the_part() -> None:
     assert stands(floor.after(1)) == ("CANCELLED", 65, PRICE)
 
 
-@pytest.mark.parametrize("act", ["cancel", "modify"])
-def test_an_order_that_has_ended_can_neither_be_cancelled_nor_changed(act: str) -> None:
+def test_an_order_that_has_ended_cannot_be_cancelled() -> None:
     floor = Floor(touch())
     floor.place(order())
     before = floor.after(1)
 
     with pytest.raises(OrderRefused, match="ORDER_ENDED"):
-        if act == "cancel":
-            floor.broker.cancel("PAPER-P-1")
-        else:
-            floor.broker.modify("PAPER-P-1", order(), limit_price=PRICE)
+        floor.broker.cancel("PAPER-P-1")
 
     assert floor.after(60) == before
-
-
-def test_a_new_price_is_matched_only_after_it_has_travelled() -> None:
-    floor = Floor(touch())
-    resting = order(limit="99.00", validity=DAY)
-    floor.place(resting)
-    floor.after(1)
-
-    floor.broker.modify("PAPER-P-1", resting, limit_price=PRICE)
-
-    assert trace(floor, steps=7) == ["PENDING"] * 5 + ["TRADED"] * 2
-    assert floor.after(0).limit_price == PRICE
-
-
-def test_a_late_look_finds_a_new_price_matched_at_the_moment_it_was_there() -> None:
-    floor = Floor(touch())
-    resting = order(limit="99.00", validity=DAY)
-    floor.place(resting)
-    floor.after(1)
-    floor.broker.modify("PAPER-P-1", resting, limit_price=PRICE)
-    floor.clock.sleep(5)
-    floor.quote("104.90", "105.00")
-
-    assert stands(floor.after(1)) == ("TRADED", 65, PRICE)
-    assert floor.broker.trades()[0].traded_at == NOW + timedelta(seconds=1.5)
-
-
-def test_an_order_is_modified_twenty_five_times_at_most() -> None:
-    floor = Floor(touch())
-    resting = order(limit="98.00", validity=DAY)
-    floor.place(resting)
-    for number in range(25):
-        floor.broker.modify("PAPER-P-1", resting, limit_price=Decimal("97.00") + number * Decimal("0.05"))
-
-    with pytest.raises(OrderRefused, match="MODIFICATIONS"):
-        floor.broker.modify("PAPER-P-1", resting, limit_price=PRICE)
-
-    assert floor.after(60).limit_price == Decimal("98.20")
-
-
-@pytest.mark.parametrize(
-    ("changes", "price", "code"),
-    [({"quantity": 65}, "98.00", "QUANTITY"), ({}, "98.01", "TICK"), ({}, "-1", "TICK"), ({}, "NaN", "TICK")],
-)
-def test_a_malformed_change_is_refused_and_changes_nothing(changes: dict[str, Any], price: str, code: str) -> None:
-    floor = Floor(touch())
-    resting = order(quantity=130, limit="99.00", validity=DAY)
-    floor.place(resting)
-
-    with pytest.raises(OrderRefused, match=code):
-        floor.broker.modify("PAPER-P-1", replace(resting, **changes), limit_price=Decimal(price))
-
-    assert floor.after(1).limit_price == Decimal("99.00")
 
 
 def test_the_same_name_again_is_the_same_order() -> None:
@@ -522,7 +465,7 @@ def test_two_resting_buys_cannot_spend_the_same_rupees() -> None:
 def test_an_unknown_order_is_refused_not_empty() -> None:
     broker = Floor(touch()).broker
 
-    for ask in (broker.trades, broker.cancel, lambda name: broker.modify(name, order(), limit_price=PRICE)):
+    for ask in (broker.trades, broker.cancel):
         with pytest.raises(OrderRefused, match="UNKNOWN_ORDER"):
             ask("nothing")
     assert broker.order_by_correlation("nothing") is None

@@ -14,7 +14,6 @@ from market.calendar import (
     closing_minute,
     expiry_moment,
     is_covered,
-    market_open,
     next_expiries,
     next_session,
     previous_session,
@@ -114,8 +113,7 @@ def test_special_days_are_days_the_ordinary_week_does_not_hold() -> None:
         (ist(2026, 1, 31, 11, 0), False),
     ],
 )
-def test_market_open_at_the_edges(at: datetime, is_open: bool) -> None:
-    assert market_open(at) is is_open
+def test_the_edges_of_a_session(at: datetime, is_open: bool) -> None:
     assert (closed_reason(at) is None) is is_open
 
 
@@ -191,7 +189,7 @@ def test_closing_minute_is_sixty_seconds_before_the_close() -> None:
 def test_a_naive_moment_is_refused() -> None:
     naive = ist(2026, 1, 30, 11).replace(tzinfo=None)
 
-    for ask in (market_open, closed_reason, lambda at: years_to(date(2026, 2, 24), at)):
+    for ask in (closed_reason, lambda at: years_to(date(2026, 2, 24), at)):
         with pytest.raises(InvalidInput, match="NAIVE_DATETIME"):
             ask(naive)
 

@@ -197,11 +197,11 @@ def test_a_smile_takes_milliseconds():
 
     spent = []
     for _ in range(7):
-        start = time.perf_counter()
+        start = time.process_time()  # not the clock: others may use the machine too
         fitted(strikes, volatilities)
-        spent.append(time.perf_counter() - start)
+        spent.append(time.process_time() - start)
 
-    assert min(spent) < 0.040  # 1.3 ms on a quiet machine; several workers share this one
+    assert min(spent) < 0.010  # 1.3 ms on a quiet machine
 
 
 @pytest.mark.realdata

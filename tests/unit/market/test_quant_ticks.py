@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from market.errors import InvalidInput
-from market.quant.ticks import from_paise, is_on_tick, snap, to_decimal, to_paise
+from market.quant.ticks import is_on_tick, snap, to_decimal
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_tick_is_a_positive_number(tick):
 @pytest.mark.parametrize("price", ["NaN", "Infinity", "-Infinity"])
 def test_a_price_is_a_finite_number(price):
     tick = Decimal("0.05")
-    for call in (lambda p: snap(p, tick, towards="up"), lambda p: is_on_tick(p, tick), to_paise):
+    for call in (lambda p: snap(p, tick, towards="up"), lambda p: is_on_tick(p, tick)):
         with pytest.raises(InvalidInput) as refusal:
             call(Decimal(price))
         assert refusal.value.reason.code == "NOT_FINITE"
@@ -86,16 +86,3 @@ def test_an_unknown_direction_is_refused():
         snap(Decimal(1), Decimal("0.05"), towards="sideways")
 
     assert refusal.value.reason.code == "BAD_DIRECTION"
-
-
-def test_paise_there_and_back():
-    assert to_paise(Decimal("101.05")) == 10_105
-    assert from_paise(10_105) == Decimal("101.05")
-    assert str(from_paise(-5)) == "-0.05"
-
-
-def test_a_fraction_of_a_paisa_is_refused_not_rounded():
-    with pytest.raises(InvalidInput) as refusal:
-        to_paise(Decimal("101.055"))
-
-    assert refusal.value.reason.code == "FRACTION_OF_PAISA"

@@ -247,7 +247,7 @@ def test_fm_E7_a_run_that_settles_ends_its_orders_at_once() -> None:
     assert (state_of(basket), asked) == (OrderState.PENDING_CANCEL, [Cancel(NAME, "B2")])
 
 
-def test_fm_A16_no_chase_before_the_old_attempt_has_ended() -> None:
+def test_fm_A16_A17_no_chase_before_the_old_attempt_has_ended() -> None:
     ending = make_attempt(state=OrderState.PENDING_CANCEL)
     ended = replace(ending, state=OrderState.CANCELLED)
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from execution.brokers.dhan.addresses import LiveAccess, PracticeAccess
-from execution.brokers.dhan.broker import MOST_MODIFICATIONS, DhanBroker, SimulatorBroker
+from execution.brokers.dhan.broker import DhanBroker, SimulatorBroker
 from execution.brokers.dhan.protective import DhanStops, StopState
 from execution.brokers.dhan.transport import Wire
 from execution.errors import (
@@ -124,31 +124,6 @@ def test_fm_C5_a_process_that_slept_while_connecting_sends_nothing():
         practice_broker(server.url, clock, wire=Wire(server.url, on_stage=sleep_between)).place(cleared(make_request()))
 
     assert (caught.value.reason.code, server.seen) == ("SEND_DEADLINE", [])
-
-
-def test_fm_A17_only_the_price_is_modified_and_not_too_often():
-    def question(broker):
-        for _ in range(MOST_MODIFICATIONS):
-            broker.modify("77", make_request(quantity=195), limit_price=Decimal("102.05"))
-        with pytest.raises(OrderRefused) as caught:
-            broker.modify("77", make_request(quantity=195), limit_price=Decimal("102.10"))
-        return caught.value.reason.code
-
-    code, seen = ask(question, *[reply(202, TAKEN)] * 25)
-
-    assert (code, len(seen)) == ("MODIFICATIONS", 20)
-    assert (seen[0].method, seen[0].path) == ("PUT", "/v2/orders/77")
-    assert seen[0].json == {
-        "dhanClientId": "1100000001",
-        "orderId": "77",
-        "orderType": "LIMIT",
-        "legName": "ENTRY_LEG",
-        "quantity": 195,
-        "price": 102.05,
-        "disclosedQuantity": 0,
-        "triggerPrice": 0.0,
-        "validity": "IOC",
-    }
 
 
 def test_fm_A16_a_cancel_is_taken_refused_or_unknown():
@@ -370,42 +345,3 @@ def test_a_stop_is_cancelled_by_its_id():
     _, (seen,) = ask(lambda broker: DhanStops(broker).cancel_protective_stop("5"), reply(200, {"orderId": "5"}))
 
     assert (seen.method, seen.path) == ("DELETE", "/v2/forever/orders/5")
-
-
-def test_moving_the_stop_of_a_super_order_says_the_trail_again():
-    def question(broker):
-        stops = DhanStops(broker)
-        stops.place_with_stop(
-            cleared(make_request()),
-            target_price=Decimal("150.00"),
-            stop_price=Decimal("80.00"),
-            trailing_jump=Decimal(5),
-        )
-        stops.move_stop("9", make_request(), stop_price=Decimal("85.00"), trailing_jump=Decimal(5))
-        stops.cancel_with_stop("9")
-
-    _, (placed, moved, ended) = ask(question, *[reply(200, {"orderId": "9"})] * 3)
-
-    assert (placed.json["targetPrice"], placed.json["stopLossPrice"], placed.json["trailingJump"]) == (150.0, 80.0, 5.0)
-    assert moved.json == {
-        "dhanClientId": "1100000001",
-        "orderId": "9",
-        "legName": "STOP_LOSS_LEG",
-        "stopLossPrice": 85.0,
-        "trailingJump": 5.0,
-    }
-    assert (ended.method, ended.path) == ("DELETE", "/v2/super/orders/9/ENTRY_LEG")
-
-
-def test_a_super_order_whose_exits_are_on_the_wrong_side_is_not_sent():
-    _, seen = refused(
-        lambda broker: DhanStops(broker).place_with_stop(
-            cleared(make_request(side=Side.SELL)),
-            target_price=Decimal("150.00"),
-            stop_price=Decimal("80.00"),
-            trailing_jump=Decimal(0),
-        ),
-        OrderRefused,
-    )
-
-    assert seen == []

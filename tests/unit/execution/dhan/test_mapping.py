@@ -17,7 +17,6 @@ from execution.brokers.dhan.mapping import (
     funds,
     margin_list,
     margin_need,
-    modify_arguments,
     order_hint,
     place_arguments,
 )
@@ -88,25 +87,6 @@ def test_fm_A10_no_other_correlation_id_passes(text):
         assert not legal
     else:
         assert legal
-
-
-def test_fm_A17_a_modification_repeats_the_total_quantity_and_changes_the_price_alone():
-    arguments = modify_arguments("77", make_request(quantity=195), Decimal("102.05"))
-
-    assert arguments == {
-        "order_id": "77",
-        "order_type": "LIMIT",
-        "leg_name": "ENTRY_LEG",
-        "quantity": 195,
-        "price": 102.05,
-        "trigger_price": 0.0,
-        "disclosed_quantity": 0,
-        "validity": "IOC",
-    }
-    with pytest.raises(OrderRefused):
-        modify_arguments("77", make_request(), Decimal("102.03"))
-    with pytest.raises(OrderRefused):
-        modify_arguments("../killswitch", make_request(), Decimal("102.05"))
 
 
 def test_an_order_row_is_read_whole():

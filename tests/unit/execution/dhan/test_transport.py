@@ -112,13 +112,22 @@ WHOLE = b'HTTP/1.1 200 X\r\nContent-Length: 40\r\n\r\n{"orderId":"1","orderStatu
 
 @pytest.mark.parametrize("step", [drip(WHOLE, every=0.05), silence(3.0), drip(WHOLE[-60:-20] * 50, every=0.05)])
 def test_fm_A8_the_deadline_holds_however_slowly_bytes_come(step):
+    tries = (seconds_until_cut_off(step) for _ in range(8))
+
+    took = next((seconds for seconds in tries if seconds <= 0.7), None)  # a busy machine may be late, but not always
+
+    assert took is not None
+    assert took >= 0.35
+
+
+def seconds_until_cut_off(step):
+    """How long one write with 0.4 seconds to live takes."""
     with scripted_server(step) as server:
+        call = calls(server.url, wire=Wire(server.url, bounds=Bounds(write_seconds=0.4)))
         started = time.monotonic()
         with pytest.raises(OutcomeUnknown):
-            calls(server.url, wire=Wire(server.url, bounds=Bounds(write_seconds=0.4))).post("/orders", {"a": 1})
-        took = time.monotonic() - started
-
-    assert 0.35 <= took <= 2.0  # three seconds and more without a deadline
+            call.post("/orders", {"a": 1})
+        return time.monotonic() - started
 
 
 def test_fm_A8_reads_have_a_deadline_of_their_own():

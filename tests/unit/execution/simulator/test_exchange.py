@@ -313,16 +313,6 @@ def test_fm_A12_a_hidden_order_shows_up_in_book_and_lookup_together(quotes: Quot
     assert (exchange.order_by_correlation("A", late), exchange.order_book(late)) == (order, [order])
 
 
-def test_fm_A3_a_late_request_becomes_an_order_when_it_arrives(quotes: Quotes) -> None:
-    exchange = make(quotes)
-
-    exchange.submit_at(ticket(), NOW + timedelta(seconds=20))
-
-    assert exchange.order_book(NOW + timedelta(seconds=19)) == []
-    (order,) = exchange.order_book(NOW + timedelta(seconds=21))
-    assert (order.created_at, order.status) == (NOW + timedelta(seconds=20), OrderStatus.TRADED)
-
-
 def test_fm_A9_a_correlation_id_may_stand_twice_unless_the_rules_say_otherwise(quotes: Quotes) -> None:
     usual, strict = make(quotes), make(quotes, duplicates_refused=True)
 
