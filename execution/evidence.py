@@ -26,6 +26,12 @@ logger = logging.getLogger(__name__)
 TWO_READS_APART = 3.0  # seconds between two reads that must agree
 QUIET = 5.0  # seconds since our own last change, before a difference of positions counts
 
+# What a person does about it.
+BOOK_ORDER = "manage.py attention book-order {} --filled UNITS --price PRICE --reason WORDS"
+BOOK_TRADE = (
+    "manage.py attention book-trade --strategy ID --leg N --side SIDE --units U --price P --at WHEN --reason WORDS"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Books:
@@ -149,7 +155,8 @@ class Watch:
     def _left_open(self, order: KnownOrder) -> None:
         """Nobody read how it ended before its day was over: that it filled nothing is not to be assumed."""
         sentence = f"Order {order.correlation_id} is of another day, and how it ended was never read."
-        said = Reason("LEFT_OPEN", sentence, "Look it up in the broker's order history and compare the positions.")
+        remedy = f"Look it up in the broker's order history, then: {BOOK_ORDER.format(order.correlation_id)}"
+        said = Reason("LEFT_OPEN", sentence, remedy)
         self._ledger.call_person(order.run, CallPerson(said))
 
     def _look_up(self, order: KnownOrder) -> None:
@@ -169,8 +176,12 @@ class Watch:
         self._executor.apply(order.run, event, trades)
 
     def _compare(self, broker: Mapping[tuple[str, str], int]) -> list[Reason]:
-        """Differences in what we hold that two reads agree on while nothing of ours moves."""
-        ours = self._ledger.positions()
+        """Differences in what we trade that two reads agree on while nothing of ours moves.
+
+        What was ours and is flat counts too: somebody may have opened it again. Other contracts of the account are
+        somebody else's.
+        """
+        ours = dict.fromkeys(self._ledger.traded_contracts(), 0) | dict(self._ledger.positions())
         differing = {key: broker.get(key, 0) - units for key, units in ours.items() if broker.get(key, 0) != units}
         now, before = self._clock.elapsed(), self._differed
         known = self._ledger.known_orders().values()
@@ -189,7 +200,7 @@ class Watch:
         said = Reason(
             "POSITION_DIFFERS",
             f"Our trades add up to {ours} units of {key[0]} {key[1]}, the broker shows {theirs}.",
-            "Somebody traded by hand, or a fill was missed: compare, then acknowledge.",
+            f"Somebody traded by hand, or a fill was missed: compare, then book what is missing: {BOOK_TRADE}",
         )
         self._ledger.call_person(None, CallPerson(said))
         return said

@@ -3,7 +3,7 @@
 No method is called while a request to the broker is under way inside it: writing and sending never share a transaction.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -62,6 +62,9 @@ class Ledger(Protocol):
 
     def positions(self) -> Mapping[tuple[str, str], int]:
         """Signed units of options our trades add up to, by segment and security id; what is flat is left out."""
+
+    def traded_contracts(self) -> Collection[tuple[str, str]]:
+        """Options alive that our trades name, by segment and security id: held, or flat by now."""
 
     def call_person(self, run: int | None, call: CallPerson) -> None:
         """Raise an alert, once; a critical one lets nothing but reductions through until it is acknowledged."""

@@ -33,6 +33,7 @@ class Installation:
     closes_at: datetime | None
     master: MasterStatus
     master_is_todays: bool
+    practises: bool  # at another time of day, or on another day
 
     @property
     def live(self) -> bool:
@@ -76,6 +77,11 @@ class Overview:
         """Whether the trades shown are of today."""
         return self.trades_day == self.now.astimezone(IST).date()
 
+    @property
+    def names_trades_day(self) -> bool:
+        """Whether "today" would not say which day the trades are of."""
+        return self.trades_day is not None and (self.installation.practises or not self.trades_are_todays)
+
 
 def overview(now: datetime) -> Overview:
     """Read the page at one moment; nothing here changes anything."""
@@ -89,8 +95,8 @@ def overview(now: datetime) -> Overview:
         alerts=list(unacknowledged())[:ROWS],
         queue=list(queue[:ROWS]),
         queued=queue.count(),
-        working=list(runs.open()[:ROWS]),
-        recent=list(runs.exclude(pk__in=ExecutionRun.objects.open())[:RECENT_RUNS]),
+        working=_with_plan(runs.open()[:ROWS]),
+        recent=_with_plan(runs.exclude(pk__in=ExecutionRun.objects.open())[:RECENT_RUNS]),
         failed=list(OptionStrategy.objects.filter(execution_status="failed").order_by("-trade_date", "-id")[:ROWS]),
         trades=[] if day is None else list(_trades_of(day)[:ROWS]),
         trades_day=day,
@@ -110,20 +116,28 @@ def _installation(now: datetime) -> Installation:
         closes_at=session.closes if session else None,
         master=master,
         master_is_todays=master.current is not None and master.current.published_on == today,
+        practises=bool(settings.CLOCK_SHIFT_SECONDS),
     )
 
 
 def _runs() -> Any:
-    """Runs with what their orders came to, newest first, in one query."""
+    """Runs with what their orders came to, newest first, in one query; what is taken back is not filled again."""
     return (
         ExecutionRun.objects.select_related("strategy", "account")
         .annotate(
             orders_total=Count("orders"),
-            units_wanted=Sum("orders__quantity", filter=~Q(orders__state__in=["void", "not_placed"])),
-            units_filled=Sum("orders__filled_quantity"),
+            units_filled=Sum("orders__filled_quantity", filter=~Q(orders__phase="unwinding"), default=0),
         )
         .order_by("-id")
     )
+
+
+def _with_plan(runs: Any) -> list[ExecutionRun]:
+    """Each with the units its legs are meant to come to: many orders may have asked for the same ones."""
+    rows: list[Any] = list(runs)
+    for run in rows:
+        run.units_wanted = sum(leg["quantity"] for leg in run.intended)
+    return rows
 
 
 def _trades_of(day: date) -> Any:

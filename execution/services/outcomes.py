@@ -13,6 +13,14 @@ from execution.services.alerts import tell_once
 from execution.services.transitions import move_strategy, state_of
 from market.errors import Reason
 
+# Where a strategy is after an event; from there the same event says nothing new.
+_LEADS_TO = {
+    StrategyEvent.FILL: StrategyState.EXECUTED,
+    StrategyEvent.FAIL: StrategyState.FAILED,
+    StrategyEvent.HOLD: StrategyState.EXECUTED,
+    StrategyEvent.CLOSED: StrategyState.CLOSED,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
@@ -62,8 +70,19 @@ def follow(run: ExecutionRun, reason: Reason | None, at: datetime) -> None:
     strategy.refresh_from_db()
     if event is StrategyEvent.ALARM and state_of(strategy) is not StrategyState.EXECUTING:
         return  # alarmed already, or ended before an order was found late: the alert tells it
+    if _is_told_already(event, state_of(strategy)):
+        return
+    if event is StrategyEvent.FAIL and state_of(strategy) is StrategyState.EXECUTED:
+        move_strategy(strategy, StrategyEvent.CLOSE)  # it was open, and was taken back after all
+        event = StrategyEvent.CLOSED
     filled = event is StrategyEvent.FILL
     move_strategy(strategy, event, note=note, executed_at=at if filled else None)
+
+
+def _is_told_already(event: StrategyEvent, state: StrategyState) -> bool:
+    """Whether a run that was opened again by a late order has come to what its strategy was before."""
+    over = event is StrategyEvent.FAIL and state is StrategyState.CLOSED
+    return over or _LEADS_TO.get(event) is state
 
 
 def alarm_strategy(run: ExecutionRun, reason: Reason) -> None:

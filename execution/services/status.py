@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Count, F, Max, Q, Sum
 
-from execution.models import ExecutionRun, Position, Trade
+from execution.models import ExecutionRun, Position, RejectionCount, Trade
 from market.calendar import IST
 from strategies.models import ExecutionStatus, OptionStrategy, QueuedStrategy
 
@@ -101,6 +101,13 @@ def positions() -> list[Row]:
     rows = Position.objects.exclude(quantity=0).order_by("strategy_id", "security_id")
     names = ("strategy_id", "security_id", "symbol", "quantity", "cash", "charges")
     return list(rows.values(*names))
+
+
+def newest_rejections(days: int) -> Sequence[RejectionCount]:
+    """The rejections of so many days, the newest that have any: a practice or a replay lives on days of its own."""
+    newest = RejectionCount.objects.order_by("-day").values_list("day", flat=True).distinct()[:days]
+    first = min(newest, default=None)
+    return [] if first is None else list(RejectionCount.objects.since(first).select_related("account"))
 
 
 def _trades_on(day: date) -> list[Row]:

@@ -1,6 +1,6 @@
 """`execution.ledger.Ledger` in memory, as one process sees it: its epoch, its crashes, and the database's outages."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from execution.basket.messages import CallPerson
 from execution.basket.values import Attempt, Basket, Permit, Purpose
@@ -161,6 +161,11 @@ class MemoryLedger:
         """What our trades add up to."""
         with self._transaction("positions"):
             return {key: units for key, units in self.database.net.items() if units}
+
+    def traded_contracts(self) -> Collection[tuple[str, str]]:
+        """What our trades name."""
+        with self._transaction("traded_contracts"):
+            return set(self.database.net)
 
     def call_person(self, run: int | None, call: CallPerson) -> None:
         """An alert, once."""

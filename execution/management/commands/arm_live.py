@@ -9,6 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from allocation.models import Account
 from execution.errors import ExecutionDenied
+from execution.management.usage import no_account
 from execution.services import arming
 from market.console import USAGE, ConsoleCommand, ist, now_or, table
 
@@ -70,11 +71,10 @@ def _signer() -> str:
 def _account(name: str | None) -> Account:
     rows = Account.objects.order_by("pk")
     found = list(rows.filter(name=name) if name else rows.filter(mode=Account.Mode.LIVE, active=True))
+    if name and not found:
+        raise no_account(name)
     if len(found) != 1:
-        sentence = (
-            f"There is no account {name}." if name else f"{len(found)} active live accounts: name one, --account NAME"
-        )
-        raise CommandError(sentence, returncode=USAGE)
+        raise CommandError(f"{len(found)} active live accounts: name one, --account NAME", returncode=USAGE)
     return found[0]
 
 

@@ -11,6 +11,7 @@ from django.core.management.base import CommandParser
 from execution.checks import CHECKS, Check
 from execution.checks.table import asked_for, page
 from execution.services.checks import rejections
+from execution.services.status import newest_rejections
 from market.calendar import IST
 from market.console import DONE, ConsoleCommand, now_or, table
 
@@ -27,7 +28,7 @@ class Command(ConsoleCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """What to do; days count back from today."""
         parser.add_argument("action", choices=sorted(_ACTIONS), nargs="?", default="list")
-        parser.add_argument("--days", type=_days, default=DEFAULT_DAYS, metavar="N", help="rejections of N days")
+        parser.add_argument("--days", type=_days, metavar="N", help="rejections of N days, else the newest with any")
 
     def run(self, **options: Any) -> int | None:
         """Do what was asked."""
@@ -42,11 +43,12 @@ def _list(command: Command, options: dict[str, Any]) -> None:
 
 
 def _rejections(command: Command, options: dict[str, Any]) -> None:
-    today = now_or(options["as_of"]).astimezone(IST).date()
-    found = rejections(today - timedelta(days=options["days"] - 1))
+    today, days = now_or(options["as_of"]).astimezone(IST).date(), options["days"]
+    found = newest_rejections(DEFAULT_DAYS) if days is None else rejections(today - timedelta(days=days - 1))
     rows = [(row.day, row.account.name, row.code, row.reason_code, row.count) for row in found]
     columns = ("day", "account", "check", "reason", "count")
-    shown = table(f"Rejections of the last {options['days']} days", columns, rows, right=("count",))
+    of_days = f"last {days} days" if days else f"newest {len({row.day for row in found})} days that have any"
+    shown = table(f"Rejections of the {of_days}", columns, rows, right=("count",))
     command.emit(
         [dict(zip(columns, row, strict=True)) for row in rows], shown if rows else "No check has rejected anything."
     )

@@ -6,13 +6,14 @@ from django.core.management.base import CommandError, CommandParser
 from rich.table import Table
 
 from execution.errors import ExecutionDenied
+from execution.management.usage import require_known_broker
 from execution.price_text import price_text
 from execution.services.desk import open_desk
 from execution.services.outcomes import RunResult
 from execution.services.preparation import Desk
 from execution.services.preview import Preview, Step
 from execution.services.runs import execute_queue, left_out, preview_queue, require_open, require_queued
-from market.console import DONE, FAILED, ConsoleCommand, ist, row_count, rupees, table
+from market.console import DONE, FAILED, USAGE, ConsoleCommand, ist, row_count, rupees, table
 
 MOST_IDS = 20  # named of those that are left out; the count is whole
 
@@ -36,7 +37,8 @@ class Command(ConsoleCommand):
     def run(self, **options: Any) -> int | None:
         """Open the desk, then preview or execute."""
         if options["expect"] and options["strategy"] is None:
-            raise CommandError("--expect names the plan of one strategy: add --strategy ID.")
+            raise CommandError("--expect names the plan of one strategy: add --strategy ID.", returncode=USAGE)
+        require_known_broker()
         desk = open_desk(options["as_of"], account_name=options["account"])
         if options["execute"]:
             require_open(desk.as_of)

@@ -6,6 +6,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from allocation.models import Account
 from execution.errors import ExecutionDenied
+from execution.management.usage import no_account, require_known_broker
 from execution.services import standing
 from execution.services.flatten import flatten_account
 from market.console import REFUSED, USAGE, ConsoleCommand, ist, person, table
@@ -83,7 +84,7 @@ def _accounts(name: str | None, action: str) -> list[Account]:
     # A stop reaches accounts that are not active too: they may still hold something.
     accounts = list(Account.objects.filter(name=name) if name else Account.objects.order_by("pk"))
     if name and not accounts:
-        raise CommandError(f"There is no account {name}.", returncode=USAGE)
+        raise no_account(name)
     return accounts
 
 
@@ -92,6 +93,7 @@ def _act(action: str, account: Account, sentence: str, *, switch_off: bool) -> R
     code = action.replace("-", "_").upper()
     try:
         if action == "flatten":
+            require_known_broker()
             report = flatten_account(account, Reason(code, sentence), switch_off=switch_off)
             if not report.flat:
                 return NOT_FLAT

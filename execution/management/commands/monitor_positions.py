@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from django.core.management.base import CommandParser
 
 from execution.errors import ExecutionDenied
+from execution.management.usage import require_known_broker
 from execution.services.desk import open_desk
 from execution.services.positions import Watched, monitor_positions
 from market.console import DONE, FAILED, ConsoleCommand, rupees, table
@@ -22,6 +23,7 @@ class Command(ConsoleCommand):
 
     def run(self, **options: Any) -> int | None:
         """Open the desk, look, act."""
+        require_known_broker()
         desk = open_desk(options["as_of"], account_name=options["account"])
         with self.progress("monitoring") as advance:
             report = monitor_positions(desk, progress=advance)

@@ -9,6 +9,7 @@ from rich.table import Table
 from allocation.management.commands.allocate_portfolio import portfolio_tables
 from execution.errors import ExecutionDenied
 from execution.lifecycle import RunState
+from execution.management.usage import require_known_broker
 from execution.services.day import DayReport, run_day
 from execution.services.desk import open_desk
 from execution.services.outcomes import RunResult
@@ -33,6 +34,7 @@ class Command(ConsoleCommand):
     def run(self, **options: Any) -> int | None:
         """Run every step with progress, then show what came of each."""
         started = time.monotonic()
+        require_known_broker()
         desk = open_desk(options["as_of"], account_name=options["account"])
         taste = {"risk": options["risk"], "min_score": options["min_score"]}
         report = run_day(desk, as_of=options["as_of"], bar=self.progress, **taste)

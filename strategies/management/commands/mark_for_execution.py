@@ -3,13 +3,13 @@
 import argparse
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db.models import QuerySet
 from rich.markup import escape
 
-from market.console import FAILED, ConsoleCommand, percent, row_count, rupees, share, table
+from market.console import FAILED, USAGE, ConsoleCommand, percent, row_count, rupees, share, table
 from strategies.models import OptionStrategy
-from strategies.services.marking import DEFAULT_PRIORITY, MarkReport, mark, mark_top, reviewable, unmark
+from strategies.services.marking import DEFAULT_PRIORITY, PEOPLE_HIGHEST, MarkReport, mark, mark_top, reviewable, unmark
 
 REVIEW = ("ID", "Stock", "Strategy", "Score", "POP", "Max profit", "Max loss", "Conviction", "Outlook", "Generated")
 QUEUE = (*REVIEW, "Priority", "Sets", "Notes")
@@ -66,11 +66,11 @@ class Command(ConsoleCommand):
         self._strategies("Marked for execution, in order", OptionStrategy.objects.all().queued(), QUEUE)
 
     def _mark(self, options: dict[str, Any]) -> int | None:
-        return self._report("Marked", mark(options["ids"], priority=options["priority"], notes=options["notes"]))
+        return self._report("Marked", mark(options["ids"], priority=_priority(options), notes=options["notes"]))
 
     def _top(self, options: dict[str, Any]) -> int | None:
-        wanted = {name: options[name] for name in ("count", "min_score", "priority")}
-        return self._report("Marked", mark_top(**wanted))
+        wanted = {name: options[name] for name in ("count", "min_score")}
+        return self._report("Marked", mark_top(priority=_priority(options), **wanted))
 
     def _unmark(self, options: dict[str, Any]) -> int | None:
         return self._report("Unmarked", unmark(options["ids"]))
@@ -109,6 +109,15 @@ def _cells(row: OptionStrategy) -> tuple[Any, ...]:
         row.sets,
         row.execution_notes,
     )
+
+
+def _priority(options: dict[str, Any]) -> int:
+    """A number outside the scale is a slip of the keyboard, not a refusal."""
+    priority: int = options["priority"]
+    if not 1 <= priority <= PEOPLE_HIGHEST:
+        sentence = f"Priority {priority} is outside 1-{PEOPLE_HIGHEST}. 10 is executed first. [PRIORITY_RANGE]"
+        raise CommandError(sentence, returncode=USAGE)
+    return priority
 
 
 def _plain(row: OptionStrategy) -> dict[str, Any]:

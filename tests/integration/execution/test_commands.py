@@ -253,12 +253,23 @@ def test_a_live_account_never_gets_the_paper_broker(settings: Any) -> None:
     assert (code, "[MODE]" in output) == (3, True)
 
 
-def test_an_unknown_broker_is_refused(settings: Any) -> None:
+def test_an_expected_plan_without_its_strategy_is_wrong_usage() -> None:
+    code, output = run("execute_strategies", "--expect", "0" * 64, "--as-of", NOON)
+
+    assert (code, output) == (2, "--expect names the plan of one strategy: add --strategy ID.")
+
+
+@pytest.mark.parametrize(
+    "words", [("execute_strategies",), ("monitor_positions",), ("run_day",), ("kill_switch", "flatten")]
+)
+def test_an_unknown_broker_is_wrong_usage(settings: Any, words: tuple[str, ...]) -> None:
     settings.BROKER = "nobody"
+    more = ("--account", "paper", "--reason", "practice") if words[0] == "kill_switch" else ("--as-of", NOON)
 
-    code, output = run("execute_strategies", "--as-of", NOON)
+    code, output = run(*words, *more)
 
-    assert (code, "[UNKNOWN_BROKER]" in output) == (3, True)
+    known = "Set BROKER to one of: dhan, paper, simulator. [UNKNOWN_BROKER]"
+    assert (code, known in output) == (2, True)
 
 
 def test_status_is_the_summary_by_default(make_strategy: Callable[..., OptionStrategy]) -> None:

@@ -146,3 +146,19 @@ def test_fm_F17_attention_acknowledges_by_the_name_of_who_ran_it(account: Accoun
 )
 def test_attention_without_its_words_is_wrong_usage(account: Account, words: tuple[str, ...]) -> None:
     assert run("attention", *words)[0] == 2
+
+
+@pytest.mark.parametrize("words", [("kill_switch", "status"), ("kill_switch", "release"), ("arm_live", "show")])
+def test_an_account_that_does_not_exist_is_wrong_usage_and_the_others_are_named(
+    account: Account, words: tuple[str, ...]
+) -> None:
+    Account.objects.create(name="another", capital=1)
+
+    code, output = (
+        run(*words, "--account", "nobody", "--reason", "x")
+        if words[0] == "kill_switch"
+        else run(*words, "--account", "nobody")
+    )
+
+    assert (code, output) == (2, "There is no account nobody. Accounts: another, paper. [NO_ACCOUNT]")
+    assert not TradingState.objects.exists()

@@ -53,7 +53,8 @@ def make_strategy(status="pending", **values):
 
 def make_run(strategy, *states):
     account = Account.objects.get(name="paper")
-    run = ExecutionRun.objects.create(strategy=strategy, account=account, broker="paper", as_of=FRIDAY)
+    meant = [{"row": leg.pk, "side": "BUY", "quantity": 75} for leg in strategy.legs.all()]
+    run = ExecutionRun.objects.create(strategy=strategy, account=account, broker="paper", as_of=FRIDAY, intended=meant)
     return walk(run, *states)
 
 
@@ -208,3 +209,37 @@ def test_fm_F6_the_page_only_reads(trader, method):
 
 def test_the_root_leads_to_the_page(trader):
     assert trader.get("/").url == PAGE
+
+
+def test_units_that_were_asked_for_again_or_taken_back_are_not_counted_twice(trader):
+    working = make_strategy("executing", stock_name="WORKING")
+    run = make_run(working, *BUYING)
+    tries = [
+        ("buying", "BUY", 75, 25, "cancelled"),
+        ("buying", "BUY", 50, 50, "filled"),
+        ("unwinding", "SELL", 75, 75, "filled"),
+    ]
+    for number, (phase, side, asked, filled, end) in enumerate(tries, start=1):
+        order = LegOrder.objects.create(
+            run=run, leg=working.legs.get(), side=side, phase=phase, segment="NSE_FNO", security_id="41", symbol="X",
+            quantity=asked, filled_quantity=filled, limit_price="10", correlation_id=f"r{number}", attempt=number,
+        )  # fmt: skip
+        walk(order, "sending", "acked", end)
+
+    text = read(trader)
+
+    assert "75 / 75" in text
+
+
+def test_a_practice_names_its_day(trader, settings):
+    make_trade(make_strategy("executed"), FRIDAY, order="1")
+    today = read(trader)
+    settings.CLOCK_SHIFT_SECONDS = -60
+
+    practice = read(trader)
+
+    assert ("Today's trades" in today, "<dt>Fills</dt>" in today) == (True, True)
+    assert ("Trades of 30 Jan 2026</h2>" in practice, "<dt>Fills <small>30 Jan 2026</small></dt>" in practice) == (
+        True,
+        True,
+    )

@@ -319,12 +319,12 @@ def test_mark_refuses_an_unknown_id_with_a_sentence_and_code_one():
 
 
 @pytest.mark.parametrize("priority", ["0", "11"])
-def test_mark_refuses_a_priority_with_a_sentence_and_code_one(priority):
+def test_mark_refuses_a_priority_with_a_sentence_and_code_two(priority):
     strategy = OptionStrategyFactory()
 
     code, output, error = run("mark", strategy.pk, "--priority", priority)
 
-    assert (code, output) == (1, "")
+    assert (code, output) == (2, "")
     assert error == f"Priority {priority} is outside 1-10. 10 is executed first. [PRIORITY_RANGE]"
     assert state(strategy)[0] == "pending"
 
