@@ -70,14 +70,6 @@ def _amount() -> "models.DecimalField[Any, Any]":
     return models.DecimalField(max_digits=18, decimal_places=4, null=True, blank=True)
 
 
-class RiskLimitsQuerySet(models.QuerySet["RiskLimits"]):
-    """Reads of the history of limits."""
-
-    def in_force(self, account: Account) -> "RiskLimits | None":
-        """The newest row of an account, or None where nobody changed anything."""
-        return self.filter(account=account).order_by("-valid_from", "-id").first()
-
-
 class RiskLimits(models.Model):
     """The limits of an account from a moment on: one row for each change, the newest counts.
 
@@ -133,8 +125,6 @@ class RiskLimits(models.Model):
     calls_per_minute = _count()
     reconcile_seconds = _count()
     token_minutes = _count()
-
-    objects = RiskLimitsQuerySet.as_manager()
 
     class Meta:
         db_table = "risk_limits"

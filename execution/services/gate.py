@@ -14,7 +14,7 @@ from execution.ports import OrderRequest
 from execution.services.arming import armed_today
 from execution.services.checks import Asked, gather, gather_order, keep_answers, limits_for
 from execution.services.marks import profit_at_touch
-from execution.services.preparation import BasketPreview, Desk, PlannedOrder, free_funds
+from execution.services.preparation import BasketPreview, Desk, PlannedOrder, free_funds, request_for
 from execution.services.standing import Standing
 from market.errors import OptionsError, Reason
 from market.quant.ticks import to_decimal
@@ -96,19 +96,8 @@ def spot_of(underlying: str, desk: Desk) -> tuple[Decimal, datetime]:
 
 def order_request(order: PlannedOrder, correlation_id: str) -> OrderRequest:
     """A planned order in the broker's words."""
-    listed = order.listed
-    return OrderRequest(
-        correlation_id=correlation_id,
-        segment=listed.segment,
-        security_id=listed.security_id,
-        contract=listed.leg.contract,
-        side=order.piece.side,
-        quantity=order.piece.quantity,
-        limit_price=order.limit,
-        tick_size=listed.tick,
-        lot_size=listed.unit_lot,
-        product=listed.product,
-    )
+    piece = order.piece
+    return request_for(order.listed, correlation_id, side=piece.side, quantity=piece.quantity, limit=order.limit)
 
 
 def _answers(

@@ -78,11 +78,12 @@ def renew(lease: Lease) -> None:
         raise _fenced(lease.account_id, lease.epoch)
 
 
-def assert_epoch(account_id: int, epoch: int) -> None:
+def assert_epoch(account_id: int, epoch: int, *, lazily: bool = False) -> None:
     """Inside the transaction that clears an order: raise ExecutionDenied FENCED unless this epoch leads (one query).
 
     The row stays share-locked until the commit, so nobody becomes leader between the check and the commit. A process
     that freezes in between loses its transaction after five seconds, not its successor the lease.
+    `lazily` lets the commit return before it is on the disk: for what a later commit takes there before it counts.
     """
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("assert_epoch holds only inside the transaction that sends")
@@ -91,8 +92,9 @@ def assert_epoch(account_id: int, epoch: int) -> None:
         cursor.execute(
             "WITH lease AS MATERIALIZED (SELECT epoch, lease_until FROM trader_leases WHERE account_id = %s FOR SHARE)"
             " SELECT epoch = %s AND lease_until > clock_timestamp(),"
-            " set_config('idle_in_transaction_session_timeout', %s, true) FROM lease",
-            [account_id, epoch, _IDLE_LIMIT],
+            " set_config('idle_in_transaction_session_timeout', %s, true),"
+            " CASE WHEN %s THEN set_config('synchronous_commit', 'off', true) END FROM lease",
+            [account_id, epoch, _IDLE_LIMIT, lazily],
         )
         row = cursor.fetchone()
     if row is None or not row[0]:

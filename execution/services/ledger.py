@@ -1,33 +1,32 @@
 """The executor's books in PostgreSQL: one account, one leader, every method one transaction."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from decimal import Decimal
 
 from django.db import transaction
 from django.db.models import Case, F, IntegerField, Q, Sum, Value, When
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from allocation.models import Account
 from execution.basket.messages import CallPerson
 from execution.basket.values import Attempt, Basket, Permit, Purpose
-from execution.errors import ExecutionDenied, LostRace
+from execution.errors import ExecutionDenied
 from execution.ledger import KnownOrder
-from execution.legs import Phase
 from execution.lifecycle import ENDED_ORDERS, ENDED_RUNS, OrderState, RunState
 from execution.models import AlertLevel, ExecutionRun, ExternalOrder, LegOrder, ReconcileReport, Trade
-from execution.ports import BrokerOrder, BrokerTrade, ClearedOrder, Clock, OrderRequest
+from execution.ports import BrokerOrder, BrokerTrade, ClearedOrder, Clock
 from execution.services.alerts import is_raised, lately_acknowledged, raise_alert, require_none_critical
 from execution.services.announce import order_changed
+from execution.services.checks.counting import critical_alerts
 from execution.services.fills import keep_trades
 from execution.services.intended import from_json
 from execution.services.leadership import Lease, assert_epoch
 from execution.services.listing import ListedLeg
+from execution.services.order_rows import OrderChange, Writer, read_run, write_run
 from execution.services.outcomes import alarm_strategy, follow
-from execution.services.preparation import cover_of
+from execution.services.preparation import cover_of, request_for
 from execution.services.standing import SYSTEM, Standing, reduce_only, require_lets, standing
 from market.calendar import IST, closed_reason
 from market.contract import Side
@@ -52,7 +51,7 @@ class DatabaseLedger:
 
     def __init__(self, *, account: Account, clock: Clock, lease: Lease, pace: Pace, code_version: str = "") -> None:
         self._account, self._clock, self._lease, self._pace = account, clock, lease, pace
-        self._code_version = code_version
+        self._writer = Writer(lease.epoch, code_version)
         self.last_gate: LastGate = _shut
         self._loaded: dict[int, _Loaded] = {}
 
@@ -64,30 +63,31 @@ class DatabaseLedger:
         return list(rows.order_by(rank, "id").values_list("pk", flat=True))
 
     def basket(self, run: int) -> Basket:
-        """The run as committed."""
-        row = ExecutionRun.objects.select_related("strategy").get(pk=run)
-        legs = self._legs(row)
-        orders = LegOrder.objects.filter(run=row).select_related("leg").order_by("id")
-        at_risk = row.strategy.max_loss
+        """The run as committed (one query, and one more for a run not seen before)."""
+        found = read_run(run)
+        if found is None:
+            raise ExecutionRun.DoesNotExist(f"There is no run {run}.")
+        row, attempts = found
+        legs = self._legs(run)
         return Basket(
-            run=row.pk,
+            run=run,
             purpose=Purpose(row.purpose),
             legs=tuple(listed.leg for listed in legs.values()),
             state=RunState(row.state),
             started_at=row.as_of,
             phase_at=row.phase_started_at or row.as_of,
             opening={legs[int(number)].leg.contract: units for number, units in row.opening.items()},
-            attempts=tuple(_attempt(order) for order in orders),
+            attempts=attempts,
             reason=Reason(row.reason_code, row.reason_text) if row.reason_code else None,
-            plan_loss=None if at_risk is None else at_risk * row.strategy.sets,
+            plan_loss=None if row.max_loss is None else row.max_loss * row.sets,
             version=row.version,
-            **cover_of(row.strategy, self._account),
+            **cover_of(row.structure, self._account),
         )
 
     def commit(self, before: Basket, after: Basket, trades: Sequence[BrokerTrade] = ()) -> Basket:
         """Write what changed, with its trades; the triggers write the audit rows in the same transaction."""
         with transaction.atomic():
-            self._lead()
+            assert_epoch(self._account.pk, self._lease.epoch, lazily=_only_intends(before, after))
             self._write(before, after, trades)
         return replace(after, version=before.version + 1)
 
@@ -98,9 +98,15 @@ class DatabaseLedger:
         """
         cleared_at = self._clock.elapsed()
         attempt = after.attempt(correlation_id)
-        request = self._request(after, attempt)
+        request = request_for(
+            self.listed(after.run, attempt.leg),
+            correlation_id,
+            side=attempt.side,
+            quantity=attempt.quantity,
+            limit=attempt.limit,
+        )
         with transaction.atomic():
-            self._lead()
+            assert_epoch(self._account.pk, self._lease.epoch)
             found = require_lets(self._account.pk, _acts_as(after))
             refusal = self.last_gate(after, attempt, found)
             if refusal is not None:
@@ -184,111 +190,56 @@ class DatabaseLedger:
 
     def listed(self, run: int, leg: int) -> ListedLeg:
         """The instrument a leg of a run was resolved to."""
+        return self._legs(run)[leg]
+
+    def traded_contracts(self) -> Collection[tuple[str, str]]:
+        """Options alive that any trade of ours names, held or flat."""
+        trades = Trade.objects.filter(account=self._account, timestamp__lte=self._clock.now(), leg_order__isnull=False)
+        alive = trades.filter(expiry__gte=self._today())
+        return set(alive.values_list("leg_order__segment", "security_id").order_by().distinct())
+
+    def _legs(self, run: int) -> dict[int, ListedLeg]:
         if run not in self._loaded:
-            self._legs(ExecutionRun.objects.select_related("strategy").get(pk=run))
-        return self._loaded[run].legs[leg]
-
-    def _lead(self) -> None:
-        assert_epoch(self._account.pk, self._lease.epoch)
-
-    def _legs(self, row: ExecutionRun) -> dict[int, ListedLeg]:
-        if row.pk not in self._loaded:
-            self._loaded[row.pk] = _Loaded(row, {one.leg.number: one for one in from_json(row.intended)})
-        return self._loaded[row.pk].legs
+            row = ExecutionRun.objects.get(pk=run)
+            self._loaded[run] = _Loaded(row, {one.leg.number: one for one in from_json(row.intended)})
+        return self._loaded[run].legs
 
     def _write(self, before: Basket, after: Basket, trades: Sequence[BrokerTrade]) -> None:
-        self._write_run(before, after)
-        known = {attempt.correlation_id: attempt for attempt in before.attempts}
-        for attempt in after.attempts:
-            was = known.get(attempt.correlation_id)
-            if was is None:
-                self._insert(before.run, attempt)
-            elif was is not attempt:
-                self._update(before.run, was, attempt, trades)
-        if after.state is not before.state:
-            row = ExecutionRun.objects.select_related("strategy").get(pk=before.run)
-            follow(row, after.reason, self._clock.now())
-
-    def _write_run(self, before: Basket, after: Basket) -> None:
-        changes: dict[str, object] = {
-            "version": before.version + 1,
-            "epoch": self._lease.epoch,
-            "code_version": self._code_version,
-            "state": after.state.value,
-            "phase_started_at": after.phase_at,
-        }
-        if after.reason is not None:
-            changes |= {"reason_code": after.reason.code[:40], "reason_text": _text(after.reason)}
-        if after.has_ended and not before.has_ended:
-            changes["finished_at"] = timezone.now()
-        rows = ExecutionRun.objects.filter(pk=before.run, version=before.version, state=before.state.value)
-        if rows.update(**changes) != 1:
-            raise LostRace(Reason("LOST_RACE", f"Run {before.run} was changed by somebody else."))
+        changes = self._changes(before, after)
+        for row_id, change in zip(write_run(before, after, changes, self._writer), changes, strict=True):
+            self._tell(before.run, row_id, change, trades)
         if after.state is not before.state:
             logger.info("run %s %s -> %s %s", before.run, before.state, after.state, after.reason or "")
+            if after.has_ended or after.state is RunState.ATTENTION:
+                row = ExecutionRun.objects.select_related("strategy").get(pk=before.run)
+                follow(row, after.reason, self._clock.now())
 
-    def _insert(self, run: int, attempt: Attempt) -> None:
-        """An intent is milliseconds old when it is followed by what the pages are told of."""
-        listed = self.listed(run, attempt.leg)
-        order = LegOrder.objects.create(
-            run_id=run,
-            leg_id=listed.row_id,
-            phase=attempt.phase.value,
-            slice_number=attempt.number,
-            attempt=attempt.number,
-            side=attempt.side.value,
-            segment=listed.segment,
-            security_id=listed.security_id,
-            symbol=listed.symbol,
-            quantity=attempt.quantity,
-            limit_price=attempt.limit,
-            correlation_id=attempt.correlation_id,
-            intended_at=attempt.intended_at,
-        )
-        logger.info("order %s intent: %s", attempt.correlation_id, order)
+    def _changes(self, before: Basket, after: Basket) -> list[OrderChange]:
+        known = {attempt.correlation_id: attempt for attempt in before.attempts}
+        found = []
+        for now in after.attempts:
+            was = known.get(now.correlation_id)
+            if was is not now:
+                ends = was is not None and was.is_live and not now.is_live
+                settled_at = self._clock.now() if ends else None
+                found.append(OrderChange(was, now, self.listed(before.run, now.leg), settled_at))
+        return found
 
-    def _update(self, run: int, was: Attempt, now: Attempt, trades: Sequence[BrokerTrade]) -> None:
-        changes: dict[str, object] = {
-            "state": now.state.value,
-            "filled_quantity": now.filled,
-            "average_price": round(now.value / now.filled, 4) if now.filled else None,
-            "broker_order_id": now.order_id,
-            "sent_at": now.sent_at,
-            "misses": now.misses,
-            "looked_at": now.looked_at,
-        }
-        if now.reason is not None:
-            changes |= {"reason_code": now.reason.code[:40], "reason_text": _text(now.reason)}
-        if not now.is_live and was.is_live:
-            changes["settled_at"] = self._clock.now()
-        rows = LegOrder.objects.filter(correlation_id=now.correlation_id, state=was.state.value)
-        if rows.update(**changes) != 1:
-            raise LostRace(Reason("LOST_RACE", f"Order {now.correlation_id} was changed by somebody else."))
-        logger.info("order %s %s -> %s %s", now.correlation_id, was.state, now.state, now.reason or "")
-        if now.state is OrderState.SENDING:
-            return  # the wire comes next; pages hear what the broker says
-        order = LegOrder.objects.select_related("leg").get(correlation_id=now.correlation_id)
+    def _tell(self, run: int, row_id: int, change: OrderChange, trades: Sequence[BrokerTrade]) -> None:
+        """Keep its fills and tell the pages; what is about to be sent is followed by what the broker says of it."""
+        was, now, listed = change.was, change.now, change.listed
+        name, state = now.correlation_id, "" if was is None else was.state
+        logger.info("order %s %s -> %s %s", name, state, now.state, now.reason or "")
+        if was is None or now.state is OrderState.SENDING:
+            return
+        order = _row_of(row_id, run, now, listed)
         if now.filled > was.filled:
-            listed = self.listed(run, now.leg)
             keep_trades(order, trades, listed, self._loaded[run].row, self._today())
         order_changed(order)
 
-    def _request(self, basket: Basket, attempt: Attempt) -> OrderRequest:
-        listed = self.listed(basket.run, attempt.leg)
-        return OrderRequest(
-            correlation_id=attempt.correlation_id,
-            segment=listed.segment,
-            security_id=listed.security_id,
-            contract=listed.leg.contract,
-            side=attempt.side,
-            quantity=attempt.quantity,
-            limit_price=attempt.limit,
-            tick_size=listed.tick,
-            lot_size=listed.unit_lot,
-            product=listed.product,
-        )
-
     def _opening_forbidden(self) -> Reason | None:
+        if not critical_alerts(self._account.pk):
+            return None
         try:
             require_none_critical(self._account.pk)
         except ExecutionDenied as denied:
@@ -299,24 +250,26 @@ class DatabaseLedger:
         return self._clock.now().astimezone(IST).date()
 
 
-def _attempt(order: LegOrder) -> Attempt:
-    return Attempt(
-        correlation_id=order.correlation_id,
-        leg=order.leg.leg_number,
-        number=order.attempt,
-        phase=Phase(order.phase),
-        side=Side(order.side),
-        quantity=order.quantity,
-        limit=order.limit_price,
-        intended_at=order.intended_at,
-        state=OrderState(order.state),
-        sent_at=order.sent_at,
-        order_id=order.broker_order_id,
-        filled=order.filled_quantity,
-        value=(order.average_price or Decimal(0)) * order.filled_quantity,
-        misses=order.misses,
-        looked_at=order.looked_at,
-        reason=Reason(order.reason_code, order.reason_text) if order.reason_code else None,
+def _only_intends(before: Basket, after: Basket) -> bool:
+    """Whether nothing but intents is new: SENDING takes them to the disk, and without it nothing was sent."""
+    already = len(before.attempts)
+    made = after.attempts[already:]
+    same = replace(after, attempts=after.attempts[:already]) == before
+    return same and all(one.state is OrderState.INTENT for one in made)
+
+
+def _row_of(row_id: int, run: int, now: Attempt, listed: ListedLeg) -> LegOrder:
+    """The row that was just written, as far as fills and pages ask."""
+    return LegOrder(
+        pk=row_id,
+        run_id=run,
+        leg_id=listed.row_id,
+        side=now.side.value,
+        security_id=listed.security_id,
+        symbol=listed.symbol,
+        quantity=now.quantity,
+        filled_quantity=now.filled,
+        state=now.state,
     )
 
 
@@ -336,7 +289,3 @@ def _not_let(allowed: bool, state: str, reason: Reason | None) -> Reason | None:
         return None
     why = f" {reason.code}: {reason.sentence}" if reason else ""
     return Reason(str(state), f"The account is {state}.{why}", "See manage.py kill_switch status.")
-
-
-def _text(reason: Reason) -> str:
-    return f"{reason.sentence} {reason.remedy}".strip()

@@ -156,7 +156,6 @@ def _progress(order: BookedOrder) -> dict[str, object]:
         "match_from": order.match_from,
         "matched": order.matched,
         "cancel_at": order.cancel_at,
-        "modifications": order.modifications,
         "revision": order.revision,
     }
 
@@ -171,7 +170,6 @@ def _booked(row: PaperOrder) -> BookedOrder:
         match_from=row.match_from,
         matched=row.matched,
         cancel_at=row.cancel_at,
-        modifications=row.modifications,
         fills=tuple(Fill(one.number, one.quantity, one.price, one.traded_at) for one in row.fills.all()),
         reason=row.reason,
         revision=row.revision,

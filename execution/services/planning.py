@@ -1,14 +1,17 @@
 """Judges and prices what a basket wants to send, from the database and the market of a desk."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from execution.basket.messages import Price
 from execution.basket.values import Attempt, Basket, Purpose
 from execution.errors import BrokerError, ExecutionDenied, NotYet
+from execution.evidence import BOOK_TRADE
 from execution.limit_price import ENTRY_PRICES, EXIT_PRICES
 from execution.models import ExecutionRun
+from execution.ports import BrokerPosition
 from execution.services.gate import Health, judged, recheck, spot_of
 from execution.services.intended import to_json
 from execution.services.listing import ListedLeg
@@ -31,6 +34,16 @@ HealthNow = Callable[[], Health]
 Held = Callable[[], Mapping[tuple[str, str], int]]
 
 ASK_AGAIN_SECONDS = 2.0
+POSITIONS_HOLD_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What the broker showed at one moment, and what we held by our own books then."""
+
+    at: float
+    held: Mapping[tuple[str, str], int]
+    rows: Sequence[BrokerPosition]
 
 
 class DeskOfRun:
@@ -40,6 +53,7 @@ class DeskOfRun:
         self._desk, self._listed, self._health, self._ours = desk, listed, health, ours
         self._priced: dict[tuple[int, int], tuple[PlannedOrder, tuple[Decimal, datetime] | None]] = {}
         self._put_off: dict[int, tuple[float, Reason]] = {}
+        self._shown: _Shown | None = None
         self._strategies: dict[int, OptionStrategy] = {}  # by run; what was approved does not change
 
     def check(self, basket: Basket) -> Reason | None:
@@ -88,17 +102,26 @@ class DeskOfRun:
         this run bought seconds ago and does not ask.
         """
         key = listed.segment, listed.security_id
+        held = self._ours()
         try:
-            rows = self._desk.broker.positions()
+            rows = self._positions(held)
         except BrokerError:
             if not flattens:
                 raise
             return
         theirs = sum(row.net_quantity for row in rows if (row.segment, row.security_id) == key)
-        ours = self._ours().get(key, 0)
+        ours = held.get(key, 0)
         if (theirs < ours) if side is Side.SELL else (theirs > ours):
             sentence = f"Our trades add up to {ours} units of {listed.symbol}, the broker shows {theirs}: not closed."
-            raise ExecutionDenied(Reason("HELD_LESS", sentence, "Somebody traded by hand? Compare, then settle it."))
+            remedy = f"Somebody traded by hand? Compare, then: {BOOK_TRADE}"
+            raise ExecutionDenied(Reason("HELD_LESS", sentence, remedy))
+
+    def _positions(self, held: Mapping[tuple[str, str], int]) -> Sequence[BrokerPosition]:
+        """The broker's, read once for the orders of a moment; anew as soon as a fill of ours changed what we hold."""
+        now = self._desk.clock.elapsed()
+        if self._shown is None or now - self._shown.at >= POSITIONS_HOLD_SECONDS or self._shown.held != held:
+            self._shown = _Shown(now, held, self._desk.broker.positions())
+        return self._shown.rows
 
     def _strategy_of(self, run: int) -> OptionStrategy:
         """Read once, with its legs, and not while an order waits to go out."""

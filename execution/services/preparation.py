@@ -15,7 +15,7 @@ from execution.legs import Phase, Slice, outstanding
 from execution.lifecycle import ENDED_RUNS
 from execution.limit_price import ENTRY_PRICES, EXIT_PRICES, PriceRules, limit_price
 from execution.models import ExecutionRun, Position
-from execution.ports import Broker, Clock
+from execution.ports import Broker, Clock, OrderRequest
 from execution.services.listing import ListedLeg, closing_legs, listed_legs
 from market.calendar import IST
 from market.contract import Contract, OptionType, Side
@@ -96,7 +96,7 @@ class BasketPreview:
     @property
     def net_premium(self) -> Decimal | None:
         """At the touch."""
-        return sum((_at_touch(order) for order in self.orders), Decimal(0)) if self.priced else None
+        return sum((at_touch(order.piece, order.touch) for order in self.orders), Decimal(0)) if self.priced else None
 
     @property
     def listed(self) -> dict[int, ListedLeg]:
@@ -147,9 +147,25 @@ def order_charges(listed: ListedLeg, *, side: Side, price: Decimal, quantity: in
     return found.total.quantize(Decimal("0.01"))
 
 
-def cover_of(strategy: OptionStrategy, account: Account) -> dict[str, bool]:
+def request_for(listed: ListedLeg, correlation_id: str, *, side: Side, quantity: int, limit: Decimal) -> OrderRequest:
+    """An order on one leg in the broker's words; there is no second place where one is made."""
+    return OrderRequest(
+        correlation_id=correlation_id,
+        segment=listed.segment,
+        security_id=listed.security_id,
+        contract=listed.leg.contract,
+        side=side,
+        quantity=quantity,
+        limit_price=limit,
+        tick_size=listed.tick,
+        lot_size=listed.unit_lot,
+        product=listed.product,
+    )
+
+
+def cover_of(structure: str, account: Account) -> dict[str, bool]:
     """What may stand in for a covering leg."""
-    return {"cash_secured": strategy.structure == CASH_SECURED, "allow_naked": account.allow_naked}
+    return {"cash_secured": structure == CASH_SECURED, "allow_naked": account.allow_naked}
 
 
 def _prepare(
@@ -177,7 +193,7 @@ def _still_cover(plan: BasketPreview, waiting: Collection[int], account: Account
     position, kept = positions([one.leg for one in plan.legs], opening), dict[int, Reason]()
     for order in plan.orders:  # the purchases come first
         filled = after(position, order.piece)
-        naked = uncovered_short(filled, **cover_of(plan.strategy, account))
+        naked = uncovered_short(filled, **cover_of(plan.strategy.structure, account))
         if order.piece.side is Side.SELL and naked is not None:
             kept[order.piece.leg.number] = naked
         else:
@@ -305,6 +321,7 @@ def _open_cash(account: Account, *, but: OptionStrategy) -> dict[int, Decimal]:
     return {strategy_id: amount for strategy_id, amount in cash.items() if strategy_id in holding}
 
 
-def _at_touch(order: PlannedOrder) -> Decimal:
-    price = order.touch.ask if order.piece.side is Side.BUY else order.touch.bid
-    return -order.piece.side.sign * price * order.piece.quantity
+def at_touch(piece: Slice, touch: Touch) -> Decimal:
+    """Rupees that a slice brings (or costs, below zero) at the opposite touch."""
+    price = touch.ask if piece.side is Side.BUY else touch.bid
+    return -piece.side.sign * price * piece.quantity

@@ -28,12 +28,12 @@ from execution.errors import (
 from execution.lifecycle import StrategyEvent
 from execution.models import AlertLevel, Position, ResidentStop, RunPurpose, StopStage
 from execution.models.stops import IN_THE_WAY, STANDING
-from execution.ports import ClearedOrder, OrderRequest
+from execution.ports import ClearedOrder
 from execution.resting import Stops, stop_prices
 from execution.services.intended import from_json
 from execution.services.leadership import Lease
 from execution.services.listing import ListedLeg
-from execution.services.preparation import Desk
+from execution.services.preparation import Desk, request_for
 from execution.services.standing import require_lets
 from execution.services.stop_fills import entry_of, listed_leg
 from execution.services.stop_rows import OURS_WATCHES, StopRows
@@ -183,22 +183,10 @@ class StopKeeper:
         except ExecutionDenied as denied:
             logger.info("stop %s waits: %s", stop.correlation_id, denied.reason)
             return None
-        return ClearedOrder(self._request(stop), self._clock.elapsed())
-
-    def _request(self, stop: ResidentStop) -> OrderRequest:
-        listed = listed_leg(stop)
-        return OrderRequest(
-            correlation_id=stop.correlation_id,
-            segment=stop.segment,
-            security_id=stop.security_id,
-            contract=listed.leg.contract,
-            side=Side.BUY,
-            quantity=stop.quantity,
-            limit_price=stop.limit_price,
-            tick_size=listed.tick,
-            lot_size=listed.unit_lot,
-            product=listed.product,
+        request = request_for(
+            listed_leg(stop), stop.correlation_id, side=Side.BUY, quantity=stop.quantity, limit=stop.limit_price
         )
+        return ClearedOrder(request, self._clock.elapsed())
 
     def _leave(self) -> bool:
         """Open the exits whose stops are gone."""

@@ -69,8 +69,8 @@ def standing(account_id: int, *, hold: bool = False) -> Standing:
 def standings() -> dict[int, Standing]:
     """The same of every account that has a row, for a page; one that has none is as the file says (key 0)."""
     of_file = _of_file()
-    rows = TradingState.objects.all()
-    found = {row.account_id: _stricter(_of_row(row), of_file) for row in rows}
+    rows = TradingState.objects.values_list("account_id", *_COLUMNS)
+    found = {account_id: _stricter(_of_row(*row), of_file) for account_id, *row in rows}
     return {0: of_file} | found
 
 
@@ -134,30 +134,30 @@ def _write(row: TradingState, state: State, reason: Reason, actor: str) -> None:
 
 
 def _stored(account_id: int, *, hold: bool) -> Standing:
-    rows = TradingState.objects.filter(account_id=account_id)
+    if hold and not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("a standing is held only inside a transaction")
     try:
-        row = _share_locked(account_id) if hold else rows.first()
+        with connection.cursor() as cursor:
+            cursor.execute(_STATE_HELD if hold else _STATE, [account_id])
+            row = cursor.fetchone()
     except DatabaseError as error:
         logger.exception("the trading state of account %s cannot be read", account_id)
         return _unreadable(f"The trading state of account {account_id} cannot be read: {type(error).__name__}.")
-    return Standing(State.ACTIVE) if row is None else _of_row(row)
+    return Standing(State.ACTIVE) if row is None else _of_row(*row)
 
 
-def _of_row(row: TradingState) -> Standing:
-    reason = Reason(row.reason_code, row.reason_text) if row.reason_code else None
-    return Standing(State(row.state), reason, row.actor, row.changed_at, row.automatic)
+# Plain SQL, since every order asks. Readers of a held row do not wait for each other, a change waits for them all.
+_COLUMNS = ("state", "reason_code", "reason_text", "actor", "changed_at", "automatic")
+_STATE = f"SELECT {', '.join(_COLUMNS)} FROM trading_states WHERE account_id = %s"  # noqa: S608 - the words above
+_STATE_HELD = f"{_STATE} FOR SHARE"
+
+
+def _of_row(state: str, code: str, text: str, actor: str, changed_at: datetime, automatic: bool) -> Standing:
+    return Standing(State(state), Reason(code, text) if code else None, actor, changed_at, automatic)
 
 
 def _stricter(one: Standing, other: Standing) -> Standing:
     return max(one, other, key=lambda found: _STRICTNESS.index(found.state))
-
-
-def _share_locked(account_id: int) -> TradingState | None:
-    """Readers of one row do not wait for each other, a change waits for them all."""
-    if not connection.in_atomic_block:
-        raise transaction.TransactionManagementError("a standing is held only inside a transaction")
-    sql = "SELECT * FROM trading_states WHERE account_id = %s FOR SHARE"
-    return next(iter(TradingState.objects.raw(sql, [account_id])), None)
 
 
 def _of_file() -> Standing:

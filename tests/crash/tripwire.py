@@ -19,7 +19,7 @@ Report = Callable[..., None]
 _S = OrderState
 _ENDED_BY_CANCEL = {_S.FILLED, _S.CANCELLED, _S.EXPIRED}
 _SENDS = {RunState.BUYING, RunState.SELLING, RunState.UNWINDING}
-_WRITES = re.compile(r'(?:INSERT INTO|UPDATE) "?(\w+)')
+_WRITES = re.compile(r'(?:WITH moved AS \(\s*)?(?:INSERT INTO|UPDATE) "?(\w+)')
 
 
 class Tripwire:

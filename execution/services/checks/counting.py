@@ -1,9 +1,10 @@
 """Small reads of the ledger for the checks: what is open, what was lost, what was refused. None is unknown."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import takewhile
 from typing import Any
 
 from django.db import connection
@@ -14,16 +15,14 @@ from execution.basket.run_rules import RETRYABLE
 from execution.checks import Counts, Limits
 from execution.lifecycle import ENDED_ORDERS, ENDED_RUNS, OrderState, RunState
 from execution.models import (
-    Alert,
     AlertLevel,
     ExecutionRun,
-    LegOrder,
     Position,
     ReconcileReport,
     RunPurpose,
     StrategyMark,
-    Trade,
 )
+from execution.services.checks.open_book import OpenBook, read_book
 from execution.services.preparation import allocated_margin
 from market.calendar import IST
 from market.contract import Contract, OptionType, Side
@@ -38,7 +37,7 @@ LIVE_OR_COMPLETE = sorted({*RunState} - ENDED_RUNS | {RunState.COMPLETE})
 
 
 CALLS_LOOKED_AT = 251  # one more than Dhan takes in a minute
-# Plain SQL: these three stand between a decision and the wire, where composing a query costs more than running it.
+# Plain SQL: these stand between a decision and the wire, where composing a query costs more than running it.
 _CALLS = """
 SELECT count(*) FILTER (WHERE taken_at > clock_timestamp() - interval '1 second') AS second,
        count(*) FILTER (WHERE taken_at > clock_timestamp() - interval '1 minute') AS minute
@@ -56,27 +55,47 @@ _HELD = """
 SELECT expiry_date, strike_price, option_type, quantity
 FROM v_positions WHERE strategy_id = %s AND account_id = %s AND quantity <> 0
 """
-
-_ONE_ORDER = (  # made of the three above and nothing else
+_BEFORE_SENDING = (  # made of the three above and nothing else
     "SELECT (SELECT json_agg(w) FROM (" + _WORKING + ") w), (SELECT json_agg(h) FROM (" + _HELD + ") h), calls.* "  # noqa: S608
     "FROM (" + _CALLS + ") calls"
 )
+# An entry counts these once: other entries of the strategy, orders refused lately, the newest answers to its orders,
+# and the lots opened on its underlying today (NULL when a lot is not known).
+_COUNTED = """
+SELECT (SELECT count(*) FROM execution_runs
+        WHERE strategy_id = %(strategy)s AND purpose = 'entry' AND state = ANY(%(standing)s) AND id <> %(run)s),
+       (SELECT count(*) FROM leg_orders o JOIN execution_runs r ON r.id = o.run_id
+        WHERE r.account_id = %(account)s AND o.state = ANY(%(refused)s) AND NOT o.reason_code = ANY(%(retryable)s)
+          AND o.intended_at > %(lately)s AND o.intended_at <= %(now)s),
+       ARRAY(SELECT o.state FROM leg_orders o JOIN execution_runs r ON r.id = o.run_id
+             WHERE r.strategy_id = %(strategy)s AND o.state = ANY(%(answered)s)
+               AND NOT o.reason_code = ANY(%(retryable)s) ORDER BY o.id DESC LIMIT %(most)s),
+       (SELECT CASE WHEN NOT coalesce(bool_and(s.lot_size > 0), true) OR count(*) <> count(s.lot_size) THEN NULL
+                    ELSE coalesce(sum((t.quantity + s.lot_size - 1) / nullif(s.lot_size, 0)), 0) END
+        FROM trades t JOIN strategies s ON s.id = t.strategy_id
+        WHERE t.account_id = %(account)s AND s.stock_name = %(underlying)s AND t.purpose = 'entry'
+          AND t.option_type IS NOT NULL AND t.timestamp BETWEEN %(midnight)s AND %(now)s)
+"""
+_UNKNOWN = """
+SELECT count(*) FROM leg_orders o JOIN execution_runs r ON r.id = o.run_id WHERE r.account_id = %s AND o.state = ANY(%s)
+"""
+_CRITICAL = "SELECT count(*) FROM alerts WHERE account_id = %s AND level = %s AND acknowledged_at IS NULL"
 
 
 @dataclass(frozen=True, slots=True)
-class OneOrder:
-    """What is counted for a single order, read at once."""
+class BeforeSending:
+    """What is counted before every order, read at once."""
 
     working: tuple[tuple[Contract, Side], ...]
     held: Mapping[Contract, int]
     calls: Counts
 
 
-def one_order(strategy: OptionStrategy, account: Account, *, run_id: int) -> OneOrder:
+def before_sending(strategy: OptionStrategy, account: Account, *, run_id: int | None) -> BeforeSending:
     """The orders at work in other runs, what the strategy holds, and the calls made (one query)."""
     asked: tuple[Any, ...] = (
         account.pk,
-        run_id,
+        run_id or 0,
         sorted(ENDED_ORDERS),
         strategy.pk,
         account.pk,
@@ -84,34 +103,60 @@ def one_order(strategy: OptionStrategy, account: Account, *, run_id: int) -> One
         CALLS_LOOKED_AT,
     )
     with connection.cursor() as cursor:
-        cursor.execute(_ONE_ORDER, asked)
+        cursor.execute(_BEFORE_SENDING, asked)
         working, rows, second, minute = cursor.fetchone()
     units: dict[Contract, int] = {}
     for row in rows or ():
         contract = _contract_in(row, strategy.stock_name)
         units[contract] = units.get(contract, 0) + row["quantity"]
-    return OneOrder(
+    return BeforeSending(
         working=tuple((_contract_in(row, row["stock_name"]), Side(row["side"])) for row in working or ()),
         held=units,
         calls=Counts(calls_this_second=second, calls_this_minute=minute),
     )
 
 
-def counts(strategy: OptionStrategy, account: Account, *, now: datetime, run_id: int | None, limits: Limits) -> Counts:
-    """Everything that is counted; the strategy's own basket is not."""
-    others = _open_strategies(account, but=strategy)
-    on_it = OptionStrategy.objects.filter(pk__in=others, stock_name=strategy.stock_name).count()
-    second, minute = calls_made(account)
-    return Counts(
-        runs_of_strategy=_other_runs(strategy, run_id),
+def counts(
+    strategy: OptionStrategy,
+    account: Account,
+    *,
+    now: datetime,
+    run_id: int | None,
+    limits: Limits,
+    book: OpenBook,
+    calls: Counts,
+) -> Counts:
+    """Everything that is counted, beside the calls; the strategy's own basket is not.
+
+    Refusals go by market moments, as orders are written down: a replayed day counts its own.
+    """
+    others = book.others(but=strategy)
+    asked: dict[str, Any] = {
+        "strategy": strategy.pk,
+        "account": account.pk,
+        "underlying": strategy.stock_name,
+        "run": run_id or 0,
+        "standing": LIVE_OR_COMPLETE,
+        "refused": list(REFUSED),
+        "answered": list(ANSWERED),
+        "retryable": sorted(RETRYABLE),  # asked for pace, not refused
+        "lately": now - timedelta(minutes=limits.reject_minutes),
+        "midnight": midnight(now),
+        "now": now,
+        "most": limits.strategy_rejects,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNTED, asked)
+        other_runs, refused_lately, answers, lots = cursor.fetchone()
+    return replace(
+        calls,
+        runs_of_strategy=other_runs,
         same_legs_lately=_same_legs(strategy, account, run_id, within=timedelta(seconds=limits.same_legs_seconds)),
         open_strategies=len(others),
-        open_on_underlying=on_it,
-        lots_on_underlying_today=_lots_today(strategy, account, now),
-        strategy_rejects=_rejects_in_a_row(strategy, most=limits.strategy_rejects),
-        account_rejects=_rejects_lately(account, now, within=timedelta(minutes=limits.reject_minutes)),
-        calls_this_second=second,
-        calls_this_minute=minute,
+        open_on_underlying=sum(one.stock_name == strategy.stock_name for one in others),
+        lots_on_underlying_today=None if lots is None else int(lots),
+        strategy_rejects=sum(1 for _ in takewhile(REFUSED.__contains__, answers)),
+        account_rejects=refused_lately,
     )
 
 
@@ -120,41 +165,9 @@ def midnight(now: datetime) -> datetime:
     return now.astimezone(IST).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def calls_only(account: Account) -> Counts:
-    """What the checks of a single order or an exit count."""
-    second, minute = calls_made(account)
-    return Counts(calls_this_second=second, calls_this_minute=minute)
-
-
-def calls_made(account: Account) -> tuple[int, int]:
-    """Calls of the last second and minute in the governor's own table (one query)."""
-    with connection.cursor() as cursor:
-        cursor.execute(_CALLS, [account.pk, CALLS_LOOKED_AT])
-        second, minute = cursor.fetchone()
-    return second, minute
-
-
-def working_orders(account: Account, *, but_run: int | None) -> tuple[tuple[Contract, Side], ...]:
-    """Contract and side of every attempt of other runs that may still trade."""
-    with connection.cursor() as cursor:
-        cursor.execute(_WORKING, [account.pk, but_run or 0, sorted(ENDED_ORDERS)])
-        return tuple((_contract_of(*terms), Side(side)) for *terms, side in cursor.fetchall())
-
-
-def held(strategy: OptionStrategy, account: Account) -> Mapping[Contract, int]:
-    """Signed units by contract."""
-    units: dict[Contract, int] = {}
-    with connection.cursor() as cursor:
-        cursor.execute(_HELD, [strategy.pk, account.pk])
-        for expiry, strike, code, quantity in cursor.fetchall():
-            contract = _contract_of(strategy.stock_name, expiry, strike, code)
-            units[contract] = units.get(contract, 0) + quantity
-    return units
-
-
-def underlying_at_risk(strategy: OptionStrategy, account: Account) -> Decimal | None:
+def underlying_at_risk(strategy: OptionStrategy, account: Account, *, book: OpenBook) -> Decimal | None:
     """What the other open strategies on this underlying may lose or block; None when that of one is unknown."""
-    rows = OptionStrategy.objects.filter(pk__in=_open_strategies(account, but=strategy), stock_name=strategy.stock_name)
+    rows = [one for one in book.others(but=strategy) if one.stock_name == strategy.stock_name]
     amounts = [_at_stake(row, account) for row in rows]
     return None if None in amounts else sum((one for one in amounts if one is not None), ZERO)
 
@@ -162,19 +175,21 @@ def underlying_at_risk(strategy: OptionStrategy, account: Account) -> Decimal | 
 Profit = Callable[[OptionStrategy, Sequence[Position]], Decimal]
 
 
-def day_result(account: Account, *, start: datetime, now: datetime, profit: Profit) -> Decimal:
+def day_result(
+    account: Account, *, start: datetime, now: datetime, profit: Profit, book: OpenBook | None = None
+) -> Decimal:
     """Rupees made or lost since `start`, open positions at the touch included; raises where one has no price.
 
     Counted from a strategy's last mark before `start`, or from its opening where nobody marked it since. `profit` is
-    asked for what is still open, with its positions (four queries in all).
+    asked for what is still open, with its positions; `book` is what was read of the account since `start`, if it was.
     """
-    moved = OptionStrategy.objects.in_bulk(_moved_since(account, start))
-    marks = StrategyMark.objects.filter(strategy__in=moved, as_of__lt=start).order_by("strategy_id", "-as_of")
+    book = read_book(account, since=start) if book is None else book
+    marks = StrategyMark.objects.filter(strategy__in=book.positions, as_of__lt=start).order_by("strategy_id", "-as_of")
     before = dict(marks.distinct("strategy_id").values_list("strategy_id", "profit"))
     total = -sum(before.values(), ZERO)
-    for strategy_id, rows in _positions_of(account, moved).items():
+    for strategy_id, rows in book.positions.items():
         if any(row.quantity for row in rows):
-            total += profit(moved[strategy_id], rows)
+            total += profit(book.strategies[strategy_id], rows)
         else:
             total += sum((row.cash - row.charges for row in rows), ZERO)
     return total
@@ -191,17 +206,15 @@ def greeks_of(rows: Iterable[tuple[StrategyLeg, int]], spot: Decimal | None) -> 
     return None if spot is None else (delta * spot, vega / PERCENT)
 
 
-def account_greeks(account: Account, *, but: OptionStrategy) -> tuple[Decimal, Decimal] | None:
+def account_greeks(strategy: OptionStrategy, *, book: OpenBook) -> tuple[Decimal, Decimal] | None:
     """The same over everything else that is open, each at the spot it was computed at; None when one is unknown."""
     delta = vega = ZERO
-    others = OptionStrategy.objects.prefetch_related("legs").in_bulk(_open_strategies(account, but=but))
-    positions = _positions_of(account, others)
-    for strategy_id, strategy in others.items():
+    for other in book.others(but=strategy):
         units: dict[Contract, int] = {}
-        for row in positions.get(strategy_id, ()):
-            contract = _contract_of(strategy.stock_name, row.expiry, row.strike, row.option_type)
+        for row in book.positions.get(other.pk, ()):
+            contract = _contract_of(other.stock_name, row.expiry, row.strike, row.option_type)
             units[contract] = units.get(contract, 0) + row.quantity
-        found = greeks_of([(leg, units.get(leg.contract, 0)) for leg in strategy.legs.all()], strategy.spot_price)
+        found = greeks_of([(leg, units.get(leg.contract, 0)) for leg in other.legs.all()], other.spot_price)
         if found is None:
             return None
         delta, vega = delta + found[0], vega + found[1]
@@ -216,26 +229,24 @@ def reconciled_ago(account: Account) -> timedelta | None:
 
 def unknown_orders(account: Account) -> int:
     """Attempts whose outcome nobody knows."""
-    return LegOrder.objects.filter(run__account=account, state__in=UNCLEAR).count()
+    return _number(_UNKNOWN, [account.pk, list(UNCLEAR)])
 
 
-def critical_alerts(account: Account) -> int:
+def critical_alerts(account_id: int) -> int:
     """CRITICAL alerts that wait for a person."""
-    return Alert.objects.filter(account=account, level=AlertLevel.CRITICAL, acknowledged_at=None).count()
+    return _number(_CRITICAL, [account_id, AlertLevel.CRITICAL.value])
+
+
+def _number(sql: str, asked: Sequence[Any]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, asked)
+        return int(cursor.fetchone()[0])
 
 
 def _contract_of(underlying: str, expiry: date | None, strike: Decimal | float | None, code: str | None) -> Contract:
     if code is None or strike is None:
         return Contract(underlying)
     return Contract(underlying, expiry, float(strike), OptionType.from_code(code))
-
-
-def _open_strategies(account: Account, *, but: OptionStrategy) -> set[int]:
-    """What holds something or has an entry under way."""
-    holding = Position.objects.filter(account=account).exclude(quantity=0).values_list("strategy_id", flat=True)
-    entries = ExecutionRun.objects.open().filter(account=account, purpose=RunPurpose.ENTRY)
-    under_way = entries.exclude(state__in=[RunState.CREATED, RunState.PRECHECK]).values_list("strategy_id", flat=True)
-    return {*holding, *under_way} - {but.pk}
 
 
 def _contract_in(row: Mapping[str, Any], underlying: str) -> Contract:
@@ -246,11 +257,6 @@ def _contract_in(row: Mapping[str, Any], underlying: str) -> Contract:
     )
 
 
-def _other_runs(strategy: OptionStrategy, run_id: int | None) -> int:
-    rows = ExecutionRun.objects.filter(strategy=strategy, purpose=RunPurpose.ENTRY, state__in=LIVE_OR_COMPLETE)
-    return rows.exclude(pk=run_id).count()
-
-
 def _same_legs(strategy: OptionStrategy, account: Account, run_id: int | None, *, within: timedelta) -> int:
     """Entries of other strategies with the same legs, in the time people live in."""
     recent = ExecutionRun.objects.filter(
@@ -258,65 +264,16 @@ def _same_legs(strategy: OptionStrategy, account: Account, run_id: int | None, *
     )
     recent = recent.filter(strategy__stock_name=strategy.stock_name).exclude(pk=run_id).exclude(strategy=strategy)
     wanted = _leg_set(strategy)
-    return sum(_leg_set(run.strategy) == wanted for run in recent.select_related("strategy"))
+    runs = recent.select_related("strategy").prefetch_related("strategy__legs")
+    return sum(_leg_set(run.strategy) == wanted for run in runs)
 
 
 def _leg_set(strategy: OptionStrategy) -> Sequence[tuple[object, ...]]:
-    rows = strategy.legs.values_list("setup_type", "option_type", "strike", "expiry", "lots")
+    rows = [(leg.setup_type, leg.option_type, leg.strike, leg.expiry, leg.lots) for leg in strategy.legs.all()]
     return sorted(rows, key=repr)
-
-
-def _lots_today(strategy: OptionStrategy, account: Account, now: datetime) -> int | None:
-    """Lots of options opened on this underlying since midnight; None when a lot is not known."""
-    rows = Trade.objects.filter(
-        account=account,
-        strategy__stock_name=strategy.stock_name,
-        purpose=RunPurpose.ENTRY,
-        option_type__isnull=False,
-        timestamp__gte=midnight(now),
-        timestamp__lte=now,
-    ).values_list("strategy__lot_size", "quantity")
-    lots = 0
-    for lot_size, quantity in rows:
-        if not lot_size:
-            return None
-        lots += -(-quantity // lot_size)
-    return lots
-
-
-def _rejects_in_a_row(strategy: OptionStrategy, *, most: int) -> int:
-    ended = LegOrder.objects.filter(run__strategy=strategy, state__in=ANSWERED)
-    streak = 0
-    ended = ended.exclude(reason_code__in=RETRYABLE)  # asked for pace, not refused
-    for state in ended.order_by("-id").values_list("state", flat=True)[:most]:
-        if state not in REFUSED:
-            break
-        streak += 1
-    return streak
-
-
-def _rejects_lately(account: Account, now: datetime, *, within: timedelta) -> int:
-    """By market moments, as orders are written down: a replayed day counts its own."""
-    rows = LegOrder.objects.filter(run__account=account, state__in=REFUSED).exclude(reason_code__in=RETRYABLE)
-    return rows.filter(intended_at__gt=now - within, intended_at__lte=now).count()
 
 
 def _at_stake(strategy: OptionStrategy, account: Account) -> Decimal | None:
     if strategy.unlimited_loss:
         return allocated_margin(strategy, account)
     return None if strategy.max_loss is None else strategy.max_loss * strategy.sets
-
-
-def _moved_since(account: Account, start: datetime) -> set[int]:
-    """Strategies that hold something or traded since; nothing else can have moved the day's result."""
-    holding = Position.objects.filter(account=account).exclude(quantity=0).values_list("strategy_id", flat=True)
-    traded = Trade.objects.filter(account=account, timestamp__gte=start).values_list("strategy_id", flat=True)
-    return {*holding, *traded}
-
-
-def _positions_of(account: Account, strategies: Collection[int]) -> Mapping[int, Sequence[Position]]:
-    """What the trades of these strategies add up to, by strategy; none for one that never traded."""
-    found: dict[int, list[Position]] = {}
-    for row in Position.objects.filter(account=account, strategy__in=strategies):
-        found.setdefault(row.strategy_id, []).append(row)
-    return found

@@ -30,10 +30,11 @@ from execution.checks import (
 from execution.legs import Slice
 from execution.ports import Broker
 from execution.services.checks import counting
+from execution.services.checks.open_book import OpenBook, read_book
 from execution.services.listing import ListedLeg
-from execution.services.preparation import CASH_SECURED, allocated_margin
+from execution.services.preparation import CASH_SECURED, allocated_margin, at_touch
 from execution.services.standing import Standing, standing
-from market.contract import Contract, Side
+from market.contract import Contract
 from market.errors import OptionsError
 from market.ports import Touch
 from strategies.models import OptionStrategy, StrategyLeg
@@ -102,6 +103,8 @@ def gather(
     sent = [one for one in legs if one.leg.number not in waiting]
     entering = purpose is Purpose.ENTRY
     spot = _known(asked.spot) if entering else None
+    book = read_book(account, since=counting.midnight(now)) if entering else None
+    read = counting.before_sending(strategy, account, run_id=run_id)
     return Situation(
         now=now,
         exchanges=tuple(one.exchange for one in legs),
@@ -110,14 +113,14 @@ def gather(
         drift=_drift(strategy, sent, orders, spot, limits) if entering else None,
         legs=tuple(facts.values()),
         orders=tuple(_order(one, facts[one.listed.leg.number]) for one in orders),
-        working=counting.working_orders(account, but_run=run_id),
+        working=read.working,
         risk=_risk(strategy, account, legs, list(rows.values()), asked, spot) if entering else None,
-        account=_account(strategy, account, now, asked) if entering else None,
-        counts=counting.counts(strategy, account, now=now, run_id=run_id, limits=limits)
-        if entering
-        else counting.calls_only(account),
+        account=None if book is None else _account(strategy, account, now, asked, book),
+        counts=read.calls
+        if book is None
+        else counting.counts(strategy, account, now=now, run_id=run_id, limits=limits, book=book, calls=read.calls),
         broker=_broker(account, asked),
-        cover=_cover(strategy, account, orders, counting.held(strategy, account)),
+        cover=_cover(strategy, account, orders, read.held),
         shadow=_shadow(sent, orders),
     )
 
@@ -140,7 +143,7 @@ def gather_order(
     """
     row = next((one for one in strategy.legs.all() if one.pk == order.listed.row_id), None)
     fact = _leg(order.listed, row, strategy)
-    spot, read = _known(asked.spot), counting.one_order(strategy, account, run_id=run_id)
+    spot, read = _known(asked.spot), counting.before_sending(strategy, account, run_id=run_id)
     return Situation(
         now=now,
         exchanges=(order.listed.exchange,),
@@ -192,7 +195,7 @@ def _drift(
     limits: Limits,
 ) -> DriftFact:
     options = [order for order in orders if order.listed.leg.contract.is_option]
-    premium: Decimal | None = sum((_at_touch(order) for order in options), Decimal(0)) / strategy.sets
+    premium: Decimal | None = sum((at_touch(order.piece, order.touch) for order in options), Decimal(0)) / strategy.sets
     if {one.leg.number for one in legs} != {order.listed.leg.number for order in orders}:
         premium = None  # a leg without a price has no premium, and neither has the basket
     ticks = sum((order.listed.tick * order.piece.quantity for order in options), Decimal(0)) / strategy.sets
@@ -207,11 +210,6 @@ def _drift(
         tick_value=ticks,
         reviewed_chain_at=strategy.generated_on,
     )
-
-
-def _at_touch(order: Planned) -> Decimal:
-    price = order.touch.ask if order.piece.side is Side.BUY else order.touch.bid
-    return -order.piece.side.sign * price * order.piece.quantity
 
 
 def _leg(listed: ListedLeg, row: StrategyLeg | None, strategy: OptionStrategy) -> LegFact:
@@ -260,17 +258,15 @@ def _risk(
     )
 
 
-def _account(strategy: OptionStrategy, account: Account, now: datetime, asked: Asked) -> AccountFact:
+def _account(strategy: OptionStrategy, account: Account, now: datetime, asked: Asked, book: OpenBook) -> AccountFact:
     """`free` has what is set aside taken off already, so nothing more is reserved here."""
-    greeks = counting.account_greeks(account, but=strategy)
+    greeks, start = counting.account_greeks(strategy, book=book), counting.midnight(now)
     return AccountFact(
         allow_naked=account.allow_naked,
         available=_known(asked.free),
         reserved=Decimal(0),
-        underlying_at_risk=counting.underlying_at_risk(strategy, account),
-        day_result=_known(
-            lambda: counting.day_result(account, start=counting.midnight(now), now=now, profit=asked.profit)
-        ),
+        underlying_at_risk=counting.underlying_at_risk(strategy, account, book=book),
+        day_result=_known(lambda: counting.day_result(account, start=start, now=now, profit=asked.profit, book=book)),
         net_delta_value=None if greeks is None else greeks[0],
         net_vega=None if greeks is None else greeks[1],
     )
@@ -281,7 +277,7 @@ def _broker(account: Account, asked: Asked) -> BrokerFact:
         breaker_closed=asked.breaker_closed,
         reconciled_ago=counting.reconciled_ago(account),
         unknown_orders=counting.unknown_orders(account),
-        critical_alerts=counting.critical_alerts(account),
+        critical_alerts=counting.critical_alerts(account.pk),
         needs_token=asked.needs_token,
         token_expires_at=asked.token_expires_at,
     )

@@ -165,6 +165,16 @@ def test_the_command_counts_rejections(account, capsys):
     ]
 
 
+def test_the_command_shows_the_newest_days_that_have_any(account, capsys):
+    for day in range(9):
+        keep_answers([DENIED], account=account, strategy=None, run=None, purpose="entry", at=NOON + timedelta(days=day))
+
+    call_command("checks", "rejections", "--json")
+
+    days = [row["day"] for row in json.loads(capsys.readouterr().out)]
+    assert days == [f"2026-02-0{day}" for day in range(7, 0, -1)]
+
+
 def test_the_command_says_so_when_nothing_was_rejected(account, capsys):
     call_command("checks", "rejections")
 

@@ -153,7 +153,7 @@ def test_fm_E11_a_missing_price_marks_nothing_and_decides_nothing(
     assert not ExecutionRun.objects.filter(purpose="exit").exists()
 
 
-def test_a_stale_price_is_a_missing_price(desk: Desk, scripted: Any, opened: Any, later: Any) -> None:
+def test_fm_B10_a_stale_price_is_a_missing_price(desk: Desk, scripted: Any, opened: Any, later: Any) -> None:
     opened(levels={"stop_loss": 0})
 
     (seen,) = monitor(later(desk, timedelta(minutes=11))).watched

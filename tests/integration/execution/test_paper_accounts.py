@@ -77,7 +77,7 @@ def test_cash_and_orders_belong_to_their_account_and_depth_to_all() -> None:
 
 def test_what_is_stored_is_what_comes_back() -> None:
     book = DatabaseBook(account())
-    order = book.record(booked(cancel_at=NOW + timedelta(seconds=1), modifications=3))
+    order = book.record(booked(cancel_at=NOW + timedelta(seconds=1)))
 
     part = book.move(order, replace(filled(order, 50), status=OrderStatus.PART_TRADED, reason="half"))
     whole = book.move(part, filled(part, 50))

@@ -228,7 +228,7 @@ def test_a_spread_is_measured_in_ticks_where_the_price_is_small(bid, ask, expect
         ({"drift.spot_at": None}, EXIT, ""),
     ],
 )
-def test_quotes_are_of_now(changes, purpose, expected):
+def test_fm_B10_quotes_are_of_now(changes, purpose, expected):
     assert reason("QUOTE_FRESH", changes, purpose) == expected
 
 

@@ -1,0 +1,199 @@
+"""What one order costs on its way: statements, waits for the disk, reads of the broker's positions."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from allocation.models import Account
+from execution.basket.values import Basket
+from execution.models import LegOrder, Trade
+from execution.ports import BrokerPosition, BrokerTrade
+from execution.services.fills import keep_trades
+from execution.services.intended import from_json
+from execution.services.pace import take_call
+from execution.services.preparation import Desk, order_charges
+from execution.services.runs import execute_exit, open_entry
+from execution.services.trading import trading
+from market.contract import Side
+from market.errors import Reason
+from strategies.models import OptionStrategy
+from tests.integration.execution.desks import run_queue
+
+Make = Callable[..., OptionStrategy]
+
+committing = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+
+@contextmanager
+def a_server_that_waits() -> Iterator[None]:
+    """The one of the tests is a throw-away and waits for nothing."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = on")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("RESET synchronous_commit")
+
+
+@contextmanager
+def waits_for_the_disk() -> Iterator[list[tuple[str, str]]]:
+    """Which state an order was written in, and whether that commit waits for the disk."""
+    seen: list[tuple[str, str]] = []
+
+    def look(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        found = execute(sql, params, many, context)
+        if "INSERT INTO leg_orders" in sql or "UPDATE leg_orders" in sql:
+            raw = connection.connection
+            (state,) = raw.execute("SELECT state FROM leg_orders ORDER BY id DESC LIMIT 1").fetchone()
+            seen.append((state, raw.execute("SHOW synchronous_commit").fetchone()[0]))
+        return found
+
+    with connection.execute_wrapper(look):
+        yield seen
+
+
+@committing
+def test_fm_C1_an_intent_goes_to_the_disk_with_the_commit_that_comes_before_the_wire(
+    desk: Desk, make_strategy: Make
+) -> None:
+    make_strategy()
+
+    with a_server_that_waits(), waits_for_the_disk() as seen:
+        run_queue(desk)
+
+    one_order = [("intent", "off"), ("sending", "on"), ("acked", "on"), ("filled", "on")]
+    assert seen == one_order * 2
+
+
+@committing
+@pytest.mark.parametrize(("urgent", "kept"), [(False, "off"), (True, "on")])
+def test_only_a_call_that_something_is_committed_after_need_not_wait_for_the_disk(urgent: bool, kept: str) -> None:
+    account = Account.objects.create(name="paced", capital=1)
+    seen: list[str] = []
+
+    def look(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("INSERT INTO order_calls"):
+            seen.append(connection.connection.execute("SHOW synchronous_commit").fetchone()[0])
+        return execute(sql, params, many, context)
+
+    with a_server_that_waits(), connection.execute_wrapper(look):
+        assert take_call(account.pk, urgent=urgent) == 0.0
+
+    assert seen == [kept]
+
+
+@committing
+def test_a_call_is_taken_in_two_statements() -> None:
+    account = Account.objects.create(name="paced", capital=1)
+    take_call(account.pk, urgent=False)
+
+    with CaptureQueriesContext(connection) as asked:
+        wait = take_call(account.pk, urgent=False)
+
+    statements = [one["sql"] for one in asked if one["sql"] not in {"BEGIN", "COMMIT"}]
+    assert wait > 0.0
+    assert len(statements) == 1
+
+
+@pytest.mark.django_db
+def test_an_order_costs_two_statements_to_intend_and_five_to_send(desk: Desk, make_strategy: Make) -> None:
+    strategy = make_strategy()
+    counted: list[tuple[str, int]] = []
+    with trading(desk) as leader:
+        open_entry(strategy.pk, desk)
+        leader.reconcile()
+        _count(leader.ledger, "commit", counted)
+        _count(leader.ledger, "clear", counted)
+        leader.until_quiet()
+
+    assert [number for name, number in counted if name == "clear"] == [5, 5]
+    assert [number for name, number in counted if name == "intent"] == [2, 2]
+
+
+def _count(ledger: Any, name: str, counted: list[tuple[str, int]]) -> None:
+    inner = getattr(ledger, name)
+
+    def counting(before: Basket, after: Basket, *given: Any) -> Any:
+        made = len(after.attempts) > len(before.attempts)
+        with CaptureQueriesContext(connection) as asked:
+            found = inner(before, after, *given)
+        statements = [one["sql"] for one in asked if "SAVEPOINT" not in one["sql"]]
+        counted.append(("intent" if made else name, len(statements)))
+        return found
+
+    setattr(ledger, name, counting)
+
+
+@pytest.mark.django_db
+def test_the_charges_of_an_order_grow_with_its_fills_on_its_first_fill(desk: Desk, make_strategy: Make) -> None:
+    make_strategy()
+    run_queue(desk)
+    order = LegOrder.objects.select_related("run").order_by("id")[0]
+    listed = next(one for one in from_json(order.run.intended) if one.row_id == order.leg_id)
+    old = Trade.objects.get(leg_order=order)
+    first = BrokerTrade("later", "1", 200, old.price, old.timestamp)
+    second = BrokerTrade("later", "2", 300, old.price, old.timestamp)
+
+    keep_trades(order, [first], listed, order.run, desk.day)
+    keep_trades(order, [first, second], listed, order.run, desk.day)
+    keep_trades(order, [first, second], listed, order.run, desk.day)
+
+    whole = order_charges(listed, side=Side(order.side), price=old.price, quantity=500, day=desk.day)
+    kept = Trade.objects.filter(order_id="later").order_by("id")
+    assert [(row.quantity, row.charges) for row in kept] == [(200, whole), (300, 0)]
+    assert {row.strike for row in kept} == {order.leg.strike}
+
+
+class Shown:
+    """A broker that counts how often it is asked what it holds, and may show less than that."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner, self.asked, self.less = inner, 0, 0
+
+    def positions(self) -> Sequence[BrokerPosition]:
+        self.asked += 1
+        rows = self._inner.positions()
+        return [replace(row, net_quantity=row.net_quantity - self.less) for row in rows]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+@pytest.mark.django_db
+def test_positions_are_asked_anew_after_a_fill_of_ours(desk: Desk, make_strategy: Make) -> None:
+    strategy = make_strategy()
+    run_queue(desk)
+    strategy.refresh_from_db()
+    broker = Shown(desk.broker)
+    desk = replace(desk, broker=broker)
+
+    with trading(desk) as leader:
+        leader.reconcile()
+        before = broker.asked
+        result = execute_exit(strategy, Reason("TEST", "The test closes it."), leader=leader)
+
+    assert result is not None
+    assert result.state == "complete"
+    assert broker.asked - before == 2  # two legs, a fill between them
+
+
+@pytest.mark.django_db
+def test_what_somebody_sold_by_hand_is_not_closed_again(desk: Desk, make_strategy: Make) -> None:
+    strategy = make_strategy()
+    run_queue(desk)
+    strategy.refresh_from_db()
+    broker = Shown(desk.broker)
+    desk = replace(desk, broker=broker)
+    with trading(desk) as leader:
+        leader.reconcile()
+        broker.less = -500  # the short was bought back by hand
+
+        execute_exit(strategy, Reason("TEST", "The test closes it."), leader=leader)
+
+    assert not LegOrder.objects.filter(run__purpose="exit", side="BUY").exists()
