@@ -9,7 +9,8 @@ HEALTH: tuple[Check, ...] = (
         Group.HEALTH,
         broker.reject_streak,
         "What the broker keeps refusing is not sent again and again.",
-        "Read the broker's reasons and mend the cause; the count ends with the next order taken.",
+        "Read the reasons with execution_status --recent 1 and mend the cause: an account waits ten minutes, a strategy"
+        " refused three times is not sent again; generate and mark a new one.",
         "fewer than 3 in a row per strategy, fewer than 5 per account in 10 min",
         ("counts", "counts.strategy_rejects", "counts.account_rejects"),
         ENTRY,
