@@ -21,11 +21,11 @@ from allocation.limits import (
     excluded,
     oversized,
 )
-from allocation.margin import MarginLeg, margin_per_set
 from allocation.models import Account, Allocation, AllocationRun, IndustryAllocation, SectorAllocation
 from market.calendar import IST
 from market.contract import Contract, Side
 from market.errors import Reason
+from market.margin import MarginLeg, margin_per_set
 from market.models import Underlying
 from market.quant.ticks import to_decimal
 from market.services.load import touch_depths

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 
-from allocation.margin import MarginLeg, margin_per_set
 from execution.errors import OrderRefused
 from market.calendar import IST
 from market.contract import Contract, OptionType, Side
 from market.errors import MarketError, Reason
+from market.margin import MarginLeg, margin_per_set
 from market.ports import MarketSource
 from market.quant.ticks import to_decimal
 
@@ -34,7 +34,7 @@ def blocked(position: Position, *, market: MarketSource, now: datetime) -> Decim
 
     Notes
     -----
-    Source: dhan.md section 13.8 through allocation.margin: the loss at expiry plus exposure where the loss is bounded,
+    Source: dhan.md section 13.8 through market.margin: the loss at expiry plus exposure where the loss is bounded,
     price scan plus exposure otherwise, the smaller of both where both exist.
     """
     return sum((_blocked_by(own, market, now) for own in _by_underlying(position)), Decimal(0))

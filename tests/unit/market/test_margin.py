@@ -4,9 +4,9 @@ from datetime import date
 
 import pytest
 
-from allocation.margin import MarginLeg, margin_per_set
 from market.contract import OptionType, Side
 from market.errors import InvalidInput, UnknownDay
+from market.margin import MarginLeg, margin_per_set
 
 DAY = date(2026, 1, 30)
 CALL, PUT = OptionType.CALL, OptionType.PUT
