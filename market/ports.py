@@ -57,6 +57,18 @@ class Touch:
 
 
 @dataclass(frozen=True, slots=True)
+class DayCandle:
+    """One closed session of an underlying: rupees per unit, not adjusted for splits; `volume` None for an index."""
+
+    day: date
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class UnderlyingFact:
     """What a source knows of an underlying that is not a price."""
 
@@ -82,6 +94,9 @@ class MarketSource(Protocol):
 
     def chain(self, underlying: str, *, as_of: datetime) -> CapturedChain:
         """The newest chain not later than `as_of`; raises StaleQuote or UnknownInstrument."""
+
+    def candles(self, underlying: str, *, since: date, as_of: datetime) -> Sequence[DayCandle]:
+        """The sessions closed by `as_of`, from `since` on, oldest first."""
 
     def touch(self, contract: Contract, *, as_of: datetime) -> Touch:
         """The newest touch not later than `as_of`; raises StaleQuote, Illiquid or UnknownInstrument."""

@@ -103,7 +103,7 @@ def build(structure: Structure, chain: Chain) -> Candidate:
     ------
     NotConstructible
         NO_EXPIRY_IN_WINDOW, NOT_ENOUGH_EXPIRIES, LOTS_DIFFER, NOT_DELIVERABLE, NO_USABLE_STRIKE, NO_BID,
-        STRIKES_COLLAPSE, WRONG_CREDIT_SIGN or LOSS_ABOVE.
+        STRIKES_COLLAPSE, WRONG_CREDIT_SIGN, LOSS_ABOVE or LOSS_BELOW, and what `liquidity` refuses.
 
     Notes
     -----
@@ -123,7 +123,7 @@ def build_on(structure: Structure, chain: Chain, expiries: Sequence[ExpiryChain]
     )
     candidate = assemble(structure, chain, legs, expiries[0])
     _require_premium(candidate)
-    _require_covered_above(candidate)
+    _require_covered(candidate)
     return candidate
 
 
@@ -325,14 +325,18 @@ def _require_premium(candidate: Candidate) -> None:
         )
 
 
-def _require_covered_above(candidate: Candidate) -> None:
-    calls = [leg for leg in candidate.legs if leg.kind is Kind.CALL]
-    outcome = candidate.net_premium - math.fsum(leg.quantity * leg.strike for leg in calls)
-    if candidate.structure.covered_above and outcome < 0.0:
-        raise NotConstructible(
-            Reason(
-                "LOSS_ABOVE",
-                f"The credit of {candidate.net_premium:.2f} leaves a loss of {-outcome:.2f} on a rise.",
-                "Wait for richer premiums.",
-            )
-        )
+def _require_covered(candidate: Candidate) -> None:
+    """Refuse a loss beyond the highest or below the lowest strike where the structure promises none."""
+    options = candidate.option_legs
+    calls = math.fsum(leg.quantity * leg.strike for leg in options if leg.kind is Kind.CALL)
+    puts = math.fsum(leg.quantity * leg.strike for leg in options if leg.kind is Kind.PUT)
+    above, below = candidate.net_premium - calls, candidate.net_premium + puts
+    if candidate.structure.covered_above and above < 0.0:
+        raise _lossy("LOSS_ABOVE", candidate, above, "a rise")
+    if candidate.structure.covered_below and below < 0.0:
+        raise _lossy("LOSS_BELOW", candidate, below, "a fall")
+
+
+def _lossy(code: str, candidate: Candidate, outcome: float, move: str) -> NotConstructible:
+    sentence = f"The credit of {candidate.net_premium:.2f} leaves a loss of {-outcome:.2f} on {move}."
+    return NotConstructible(Reason(code, sentence, "Wait for richer premiums."))

@@ -17,7 +17,7 @@ from strategies.horizon import distribution_at
 from strategies.payoff import Polyline, Range, payoff
 
 IST = ZoneInfo("Asia/Kolkata")
-TAIL = 0.05  # probability in each of the two tails that are averaged
+TAIL, FAR_TAIL = 0.05, 0.01  # probability in the tails that are averaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,12 @@ class Evaluation:
 
     max_profit, max_loss (positive) and risk_reward (max_profit / max_loss) may be math.inf, as may the upper end of
     the last profit range; everything else is finite. Probabilities are fractions. `charges` open and close all legs.
-    expected_value is after charges, expected_value_gross before. sharpe is expected_value / standard_deviation over
-    the life of the trade. tail_loss and tail_gain are the mean of the worst and best 5 % of outcomes after charges,
-    as positive amounts (0 when that tail has the other sign). spread_cost is what crossing from mid to the touch costs.
+    expected_value is after charges, expected_value_gross before, both under the smile's own distribution;
+    forecast_value and forecast_probability, after charges, are under the one that is expected, and a price better than
+    the smile's counts as the smile's in the former. sharpe is
+    expected_value / standard_deviation over the life of the trade. tail_loss and tail_gain are the mean of the worst
+    and best 5 % of outcomes after charges, far_tail_loss that of the worst 1 %, as positive amounts (0 when that tail
+    has the other sign). spread_cost is what crossing from mid to the touch costs.
     """
 
     max_profit: float
@@ -39,9 +42,12 @@ class Evaluation:
     probability_after_costs: float
     expected_value_gross: float
     expected_value: float
+    forecast_value: float
+    forecast_probability: float
     standard_deviation: float
     sharpe: float
     tail_loss: float
+    far_tail_loss: float
     tail_gain: float
     risk_reward: float
     net_premium: float
@@ -60,7 +66,14 @@ class Evaluation:
             _require_number(name, getattr(self, name))
 
 
-def evaluate(candidate: Candidate, chain: Chain, *, rates: ChargeRates, risk_free: float = 0.0) -> Evaluation:
+def evaluate(
+    candidate: Candidate,
+    chain: Chain,
+    *,
+    rates: ChargeRates,
+    forecast: Distribution | None = None,
+    risk_free: float = 0.0,
+) -> Evaluation:
     """Measure a candidate under the distribution its own chain implies.
 
     Parameters
@@ -70,6 +83,8 @@ def evaluate(candidate: Candidate, chain: Chain, *, rates: ChargeRates, risk_fre
         The chain it was built from.
     rates : ChargeRates
         Option charges of the day: fractions of premium turnover and rupees per order.
+    forecast : Distribution, optional
+        The distribution one expects at the front expiry; by default the one the smile implies.
     risk_free : float
         Continuously compounded annual rate at which option premiums are financed to expiry.
 
@@ -93,23 +108,29 @@ def evaluate(candidate: Candidate, chain: Chain, *, rates: ChargeRates, risk_fre
     front = _front(candidate, chain)
     line, distribution = payoff(candidate, chain), distribution_at(front)
     charges = _charges(candidate, rates)
-    gross = line.expected_value(distribution) - _financing(candidate, front, risk_free)
-    net = gross - charges
+    financing, expected = _financing(candidate, front, risk_free), forecast or distribution
+    gross = line.expected_value(distribution) - financing
+    net, after_costs = gross - charges, line.shifted(-charges)
     outcomes, masses = _outcomes(line, distribution)
     deviation = _deviation(outcomes, masses)
-    worst, best = _tails(outcomes - charges, masses)
+    worst, best = _tails(outcomes - charges, masses, TAIL)
+    furthest, _ = _tails(outcomes - charges, masses, FAR_TAIL)
     return Evaluation(
         max_profit=line.max_profit,
         max_loss=line.max_loss,
         breakevens=line.breakevens,
         profit_ranges=line.profit_ranges,
         probability_of_profit=line.probability_of_profit(distribution),
-        probability_after_costs=line.shifted(-charges).probability_of_profit(distribution),
+        probability_after_costs=after_costs.probability_of_profit(distribution),
         expected_value_gross=gross,
         expected_value=net,
+        # A price that beats the smile made of its neighbours is noise: only the difference of the distributions earns.
+        forecast_value=net - max(gross, 0.0) + line.expected_value(expected) - line.expected_value(distribution),
+        forecast_probability=after_costs.probability_of_profit(expected),
         standard_deviation=deviation,
         sharpe=net / deviation if deviation > 0.0 else 0.0,
         tail_loss=max(0.0, -worst),
+        far_tail_loss=max(0.0, -furthest),
         tail_gain=max(0.0, best),
         risk_reward=_risk_reward(line),
         net_premium=candidate.net_premium,
@@ -171,14 +192,14 @@ def _deviation(outcomes: Floats, masses: Floats) -> float:
     return math.sqrt(float(masses @ (outcomes - mean) ** 2))
 
 
-def _tails(outcomes: Floats, masses: Floats) -> tuple[float, float]:
-    """Return the mean of the worst and of the best `TAIL` of outcomes."""
+def _tails(outcomes: Floats, masses: Floats, share: float) -> tuple[float, float]:
+    """Return the mean of the worst and of the best `share` of outcomes."""
     order = np.argsort(outcomes, kind="stable")
     ranked, reached = outcomes[order], np.cumsum(masses[order])
     before = np.concatenate([[0.0], reached[:-1]])
-    worst = np.clip(np.minimum(reached, TAIL) - before, 0.0, None)
-    best = np.clip(reached - np.maximum(before, 1.0 - TAIL), 0.0, None)
-    return float(worst @ ranked) / TAIL, float(best @ ranked) / TAIL
+    worst = np.clip(np.minimum(reached, share) - before, 0.0, None)
+    best = np.clip(reached - np.maximum(before, 1.0 - share), 0.0, None)
+    return float(worst @ ranked) / share, float(best @ ranked) / share
 
 
 def _risk_reward(line: Polyline) -> float:

@@ -39,10 +39,12 @@ class Measures:
     """Every figure of every candidate; arrays of shape (n,), rupees per unit of underlying unless said otherwise.
 
     max_profit, max_loss (positive) and risk_reward (their ratio) may be inf, all else is finite. Probabilities are
-    fractions, and those of the smile-implied terminal distribution. `charges` open and close all legs; expected_value
-    is after charges. sharpe is expected_value / standard_deviation over the life of the trade. shortfall_95 and
-    shortfall_99 are the mean of the worst 5 % and 1 % of outcomes after charges, tail_gain that of the best 5 %, as
-    positive amounts (0 when that tail has the other sign). spread_cost is what crossing from mid to touch costs.
+    fractions under the smile-implied terminal distribution; `forecast_value`, after charges, and `forecast_probability`
+    of a profit after charges are under the forecast one, and a price better than the smile's counts as the smile's in
+    the former. `charges` open and close all legs; expected_value is after charges. sharpe is expected_value /
+    standard_deviation over the life of the trade. shortfall_95 and shortfall_99 are the mean of the worst 5 % and 1 %
+    of outcomes after charges, tail_gain that of the best 5 %, as positive amounts (0 when that tail has the other
+    sign). spread_cost is what crossing from mid to touch costs.
     """
 
     max_profit: Floats
@@ -51,6 +53,8 @@ class Measures:
     probability_after_costs: Floats
     expected_value_gross: Floats
     expected_value: Floats
+    forecast_value: Floats
+    forecast_probability: Floats
     standard_deviation: Floats
     sharpe: Floats
     shortfall_95: Floats
@@ -76,7 +80,7 @@ def measure(
     batch: Batch,
     *,
     rates: ChargeRates,
-    distributions: Mapping[int, Distribution] | None = None,
+    forecasts: Mapping[int, Distribution] | None = None,
     cells: int = CELLS,
     risk_free: float = 0.0,
 ) -> Measures:
@@ -87,8 +91,8 @@ def measure(
     batch : Batch
     rates : ChargeRates
         Option charges of the day: fractions of premium turnover and rupees per order.
-    distributions : Mapping[int, Distribution], optional
-        Terminal distribution by rank of the front expiry; by default the one its own smile implies.
+    forecasts : Mapping[int, Distribution], optional
+        The terminal distribution one expects, by rank of the front expiry; where there is none, the smile's own.
     cells : int
         Equally probable parts on which deviation and tails are measured.
     risk_free : float
@@ -112,8 +116,9 @@ def measure(
     charges = leg_charges(batch.table, rates, batch)
     for chosen, group in _groups(batch):
         rank = int(group.front[0])
-        distribution = (distributions or {}).get(rank) or distribution_at(batch.table.chain.expiries[rank])
-        found = _measured(group, distribution, charges[chosen], cells, risk_free)
+        implied = distribution_at(batch.table.chain.expiries[rank])
+        expected = (forecasts or {}).get(rank, implied)
+        found = _measured(group, implied, expected, charges[chosen], cells, risk_free)
         for name, values in found.items():
             columns[name][chosen] = values
     return Measures(**columns)
@@ -179,10 +184,15 @@ def _groups(batch: Batch) -> Iterator[tuple[Ints, Batch]]:
 
 
 def _measured(
-    batch: Batch, distribution: Distribution, charges: Floats, cells: int, risk_free: float
+    batch: Batch,
+    distribution: Distribution,
+    forecast: Distribution,
+    charges: Floats,
+    cells: int,
+    risk_free: float,
 ) -> dict[str, Floats]:
-    table, lines = batch.table, payoff_lines(batch)
-    gross = _expected(batch, lines, distribution) - _financing(batch, risk_free)
+    table, lines, financing = batch.table, payoff_lines(batch), _financing(batch, risk_free)
+    gross = _expected(lines, distribution) - financing
     net = gross - charges
     deviation, tails = _tails(batch, lines, distribution, charges, cells)
     best = np.where(lines.right_slope > 0.0, math.inf, lines.values.max(axis=1))
@@ -195,6 +205,9 @@ def _measured(
         "probability_after_costs": profit_mass(lines, distribution, shift=-charges),
         "expected_value_gross": gross,
         "expected_value": net,
+        # A price that beats the smile made of its neighbours is noise: what earns is the distributions' difference.
+        "forecast_value": net - np.maximum(gross, 0.0) + _expected(lines, forecast) - _expected(lines, distribution),
+        "forecast_probability": profit_mass(lines, forecast, shift=-charges),
         "standard_deviation": deviation,
         "sharpe": np.divide(net, deviation, out=np.zeros_like(net), where=deviation > 0.0),
         "risk_reward": _risk_reward(best, worst),
@@ -276,7 +289,7 @@ def _tail_mass(lines: Lines, last: Floats, distribution: Distribution) -> Floats
 # --- expectations and tails ------------------------------------------------------------------------------------------
 
 
-def _expected(batch: Batch, lines: Lines, distribution: Distribution) -> Floats:
+def _expected(lines: Lines, distribution: Distribution) -> Floats:
     """Return V(0) + sum of slope changes x E[max(S - kink, 0)]: exact for a polyline; repeated kinks cancel."""
     kinks, values = np.broadcast_to(lines.kinks, lines.values.shape), lines.values
     width = np.diff(kinks, axis=1)

@@ -8,12 +8,16 @@ import numpy as np
 
 from market.chain import Chain, Floats
 from market.errors import OptionsError
+from market.quant.distribution import Distribution
 from market.rulebook.charges import ChargeRates
+from market.sessions import Past
 from strategies.batch import Batch, concatenate
 from strategies.build import Candidate, candidate_of
 from strategies.catalog import CATALOGUE
 from strategies.evaluate import Evaluation, evaluate
 from strategies.exits import ExitLevels, exit_levels
+from strategies.figures import Figures, figures
+from strategies.forecast import forecasts
 from strategies.measure import measure
 from strategies.score import RiskProfile, Score, facts_of_batch, first_gates, score, totals
 from strategies.search import neighbourhood
@@ -31,6 +35,7 @@ class Recommendation:
     evaluation: Evaluation
     score: Score
     exits: ExitLevels
+    figures: Figures
 
 
 @dataclass
@@ -47,7 +52,12 @@ class Recommended:
 
 
 def recommend(
-    chain: Chain, *, rates: ChargeRates, risk: RiskProfile, structures: Sequence[Structure] = CATALOGUE
+    chain: Chain,
+    *,
+    rates: ChargeRates,
+    risk: RiskProfile,
+    past: Past | None = None,
+    structures: Sequence[Structure] = CATALOGUE,
 ) -> Recommended:
     """Search, measure, score and gate every structure; a refusal is a reason code, never a silent gap.
 
@@ -57,6 +67,9 @@ def recommend(
     rates : ChargeRates
         Option charges of the day.
     risk : {"conservative", "moderate", "aggressive"}
+    past : Past, optional
+        Closed sessions of the underlying; without it nothing is expected to earn more than the smile says, which is
+        less than nothing after costs.
     structures : sequence of Structure
         By default the whole catalogue.
 
@@ -71,12 +84,13 @@ def recommend(
         return result
     batch = concatenate(batches)
     result.built, result.measured = len(batches), batch.size
-    facts = facts_of_batch(batch, measure(batch, rates=rates))
+    expected = forecasts(chain, past)
+    facts = facts_of_batch(batch, measure(batch, rates=rates, forecasts=expected))
     scores, gates = totals(facts, risk), first_gates(facts, risk)
     for number, structure in enumerate(batch.structures):
         own = np.flatnonzero(batch.which == number)
         for place in _best(own[gates[own] == ""], scores):
-            _keep(result, structure, batch, place, chain, rates, risk)
+            _keep(result, batch, place, rates, risk, past, expected.get(int(batch.front[place])))
         if not (gates[own] == "").any():
             result.refusals[structure.slug] = most_frequent_code(gates[own])
     result.recommendations.sort(key=lambda each: (-each.score.total, each.candidate.structure.slug))
@@ -111,22 +125,24 @@ def _best(places: "np.typing.NDArray[np.int64]", scores: Floats) -> list[int]:
 
 def _keep(
     result: Recommended,
-    structure: Structure,
     batch: Batch,
     place: int,
-    chain: Chain,
     rates: ChargeRates,
     risk: RiskProfile,
+    past: Past | None,
+    forecast: Distribution | None,
 ) -> None:
-    candidate = candidate_of(batch, place)
+    candidate, chain = candidate_of(batch, place), batch.table.chain
+    structure = candidate.structure
     try:
-        evaluation = evaluate(candidate, chain, rates=rates)
+        evaluation = evaluate(candidate, chain, rates=rates, forecast=forecast)
         ranking = score(evaluation, candidate, chain, risk=risk)
         exits = exit_levels(structure, evaluation)
+        shown = figures(candidate, evaluation, chain, past=past, forecast=forecast)
     except OptionsError as error:
         result.refusals[structure.slug] = error.reason.code
         return
     if ranking.reasons:
         result.refusals[structure.slug] = ranking.reasons[0].code
         return
-    result.recommendations.append(Recommendation(candidate, evaluation, ranking, exits))
+    result.recommendations.append(Recommendation(candidate, evaluation, ranking, exits, shown))

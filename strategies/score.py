@@ -145,6 +145,7 @@ class Facts:
 
     probability: Floats
     gross: Floats
+    forecast: Floats
     deviation: Floats
     tail_loss: Floats
     tail_gain: Floats
@@ -168,6 +169,7 @@ def facts_of(evaluation: Evaluation, candidate: Candidate, chain: Chain) -> Fact
     columns = {
         "probability": evaluation.probability_after_costs,
         "gross": evaluation.expected_value_gross,
+        "forecast": evaluation.forecast_value,
         "deviation": evaluation.standard_deviation,
         "tail_loss": evaluation.tail_loss,
         "tail_gain": evaluation.tail_gain,
@@ -205,6 +207,7 @@ def facts_of_batch(batch: Batch, measures: Measures) -> Facts:
     return Facts(
         probability=measures.probability_after_costs,
         gross=measures.expected_value_gross,
+        forecast=measures.forecast_value,
         deviation=measures.standard_deviation,
         tail_loss=measures.shortfall_95,
         tail_gain=measures.tail_gain,
@@ -243,22 +246,13 @@ def _components(facts: Facts) -> dict[str, Floats]:
     interest = _between(np.log10(1.0 + facts.thinnest), 1.0, 4.0)
     return {
         "probability": _between(facts.probability, 0.20, 0.85),
-        "expected_value": np.exp(-20.0 * _ratio(_believed_cost(facts), facts.deviation)),
+        "expected_value": _between(_ratio(facts.forecast, facts.tail_loss), -0.05, 0.20),
         "reward_risk": _ratio(reward, reward + facts.max_loss),
         "liquidity": _between(0.5 * spread + 0.5 * interest, 0.15, 0.85),
         "cost_drag": 1.0 - _between(_ratio(facts.charges, reward), 0.0, 0.05),
         "time_decay": 0.5 + 0.5 * np.tanh(decay),
         "data_quality": _between(facts.fit * np.where(facts.modelled, MODELLED_TOUCH, 1.0), 0.50, 0.95),
     }
-
-
-def _believed_cost(facts: Facts) -> Floats:
-    """Return what the trade loses in expectation under the chain's own distribution.
-
-    Spreads and charges make every honest trade lose there. A gain before charges only means that a quote beats the
-    smile made of its neighbours: noise, which must not win a ranking.
-    """
-    return np.maximum(0.0, facts.charges - np.minimum(0.0, facts.gross))
 
 
 def _tolerance(leg: BuiltLeg, chain: Chain) -> float:
@@ -276,6 +270,7 @@ def _refused(facts: Facts, taste: Taste) -> dict[str, Flags]:
     return {
         "MAX_PROFIT_NOT_POSITIVE": facts.max_profit <= 0.0,
         "COSTS_EXCEED_PROFIT": (facts.max_profit > 0.0) & (facts.max_profit <= facts.charges),
+        "EXPECTED_VALUE_NEGATIVE": facts.forecast < 0.0,
         "PROBABILITY_TOO_LOW": facts.probability < taste.least_probability,
         "UNDEFINED_RISK": unbounded & (not taste.undefined_risk),
         "STALE_LEG": (facts.advantage > 0.0) | (facts.gross > FREE_LUNCH * facts.tail_loss),
@@ -298,6 +293,15 @@ def _costs(evaluation: Evaluation, candidate: Candidate, chain: Chain, taste: Ta
         "COSTS_EXCEED_PROFIT",
         f"Charges of {evaluation.charges:.2f} exceed the best outcome of {evaluation.max_profit:.2f}.",
         "Use wider strikes or more lots per order.",
+    )
+
+
+def _no_value(evaluation: Evaluation, candidate: Candidate, chain: Chain, taste: Taste) -> Reason:
+    return Reason(
+        "EXPECTED_VALUE_NEGATIVE",
+        f"After costs {evaluation.forecast_value:.2f} per unit is expected, under the forecast or, without history,"
+        " the smile.",
+        "Wait for volatility to differ from what the options cost; import the history if there is none.",
     )
 
 
@@ -333,6 +337,7 @@ _SENTENCES: Mapping[str, Callable[[Evaluation, Candidate, Chain, Taste], Reason]
     {
         "MAX_PROFIT_NOT_POSITIVE": _no_profit,
         "COSTS_EXCEED_PROFIT": _costs,
+        "EXPECTED_VALUE_NEGATIVE": _no_value,
         "PROBABILITY_TOO_LOW": _improbable,
         "UNDEFINED_RISK": _undefined,
         "STALE_LEG": _stale,

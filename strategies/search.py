@@ -178,10 +178,13 @@ def _distinct(rows: Ints) -> Ints:
 
 
 def _allowed(structure: Structure, batch: Batch) -> Flags:
-    """Where the premium has the wanted sign and no rise loses money if that is promised; true of each own choice."""
+    """Where the premium has the wanted sign, and no rise or no fall loses money where that is promised."""
     wanted = {"credit": batch.option_premium > 0.0, "debit": batch.option_premium < 0.0}
     allowed = np.asarray(wanted.get(structure.premium, np.ones(batch.size, dtype=np.bool_)))
     if structure.covered_above:
         calls = np.where(batch.table.kind[batch.rows] > SHARE, batch.units * batch.table.strike[batch.rows], 0.0)
         allowed = allowed & (batch.net_premium - calls.sum(axis=1) >= 0.0)
+    if structure.covered_below:
+        puts = np.where(batch.table.kind[batch.rows] < SHARE, batch.units * batch.table.strike[batch.rows], 0.0)
+        allowed = allowed & (batch.net_premium + puts.sum(axis=1) >= 0.0)
     return allowed

@@ -2,20 +2,22 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import product
+from typing import Literal
 
 import numpy as np
 from scipy.special import ndtr
 
-from market.chain import Chain, ExpiryChain, Flags, Floats, OptionSide
+from market.chain import Chain, ExpiryChain, Flags, Floats
 from market.contract import OptionType, Side
 from market.errors import Reason
 from strategies.errors import NotConstructible
+from strategies.liquidity import LIQUIDITY, Liquidity, Tradable, refusal, tradable
 
 REACH = 0.35  # standard deviations a chosen strike may lie from its target; one listed step is always allowed
 MIRROR_REACH = 0.15  # the same for the second wing of a symmetric structure
-LIQUIDITY_PULL = 0.05  # standard deviations of distance that the best open interest is worth over none
 CLEARLY_APART = 0.05  # standard deviations: targets further apart than this must keep their order
 
 _GRID = np.linspace(-4.0, 4.0, 321)  # standard deviations; where delta is inverted
@@ -23,9 +25,15 @@ _GRID = np.linspace(-4.0, 4.0, 321)  # standard deviations; where delta is inver
 
 @dataclass(frozen=True, slots=True)
 class Atm:
-    """The listed strike nearest the forward, or `steps` listed strikes above (+) or below (-) it."""
+    """The listed strike nearest the forward, or `steps` listed strikes above (+) or below (-) it.
+
+    `paired` asks for a strike whose call and put can both be bought and sold, for legs that share it; `lasting` for
+    one that the next expiry trades the other way round, for the two legs of a calendar.
+    """
 
     steps: int = 0
+    paired: bool = False
+    lasting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +45,10 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class Sigma:
-    """Signed multiples of the standard deviation at the leg's own expiry, from the forward."""
+    """Signed multiples of the standard deviation at the leg's own expiry, from the forward; `lasting` as for Atm."""
 
     multiple: float
+    lasting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,21 @@ class Percent:
     """A signed fraction away from spot: 0.05 is 5 % above."""
 
     offset: float
+
+
+@dataclass(frozen=True, slots=True)
+class Premium:
+    """The strike whose executable premium is nearest a fraction of spot, or of the price of the straddle."""
+
+    fraction: float
+    of: Literal["spot", "straddle"] = "straddle"
+
+
+@dataclass(frozen=True, slots=True)
+class StraddleWidth:
+    """Signed multiples of the price of the straddle at the forward, from the forward."""
+
+    multiple: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,21 +104,30 @@ class SameAs:
     leg_index: int
 
 
-StrikeRule = Atm | Delta | Sigma | Percent | Beside | Apart | Mirror | SameAs
+StrikeRule = Atm | Delta | Sigma | Percent | Premium | StraddleWidth | Beside | Apart | Mirror | SameAs
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A chosen strike, what the rule aimed at (both rupees), and its place in the expiry's arrays."""
+    """A chosen strike, what the rule aimed at (both rupees), and its place in the expiry's arrays.
+
+    `off_target` is how far the strike lies from the target, signed, in standard deviations: what the nearest listed
+    strike cost, to be stored and shown. `interest_known` is False when the source gives no open interest.
+    """
 
     strike: float
     target: float
     index: int
+    off_target: float = 0.0
+    interest_known: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What a leg's strike is chosen from; `placed` are the earlier legs (None for a share), `taken` array places."""
+    """What a leg's strike is chosen from.
+
+    `placed` are the earlier legs (None for a share), `taken` array places, `liquidity` what a quote must offer.
+    """
 
     chain: Chain
     expiry: ExpiryChain
@@ -102,6 +135,7 @@ class Site:
     option_type: OptionType
     placed: Sequence[Placed | None]
     taken: frozenset[int]
+    liquidity: Liquidity = LIQUIDITY
 
 
 def place(rule: StrikeRule, site: Site) -> Placed:
@@ -111,7 +145,7 @@ def place(rule: StrikeRule, site: Site) -> Placed:
     ----------
     rule : StrikeRule
     site : Site
-        Chain, expiry, side and type of the leg, and where the earlier legs are.
+        Chain, expiry, side and type of the leg, where the earlier legs are, and the limits of liquidity.
 
     Returns
     -------
@@ -122,23 +156,36 @@ def place(rule: StrikeRule, site: Site) -> Placed:
     Raises
     ------
     NotConstructible
-        NO_USABLE_STRIKE, or NO_BID when the only strikes in reach cannot be sold.
+        NO_USABLE_STRIKE; NO_BID when the only strikes in reach cannot be sold; TOO_THIN, TOO_WIDE or TOO_CHEAP when
+        all that can be traded fail the limits of liquidity.
 
     Notes
     -----
     Source: options-v4.md section 14, items 2 and 6: strikes in standard deviations or delta at the trade's own
-    expiry, nudged by liquidity, tradable quotes only.
+    expiry, nudged by liquidity, tradable quotes only. The nearest listed strike is an explicit rule with a bound, and
+    how far it lies from the target is kept; nothing is replaced when an order is sent.
     """
     target = _target(rule, site)
-    tradable = _tradable(site)
-    distance = np.abs(site.expiry.strikes - target)
-    near = distance <= _reach(rule, site.expiry)
-    eligible = near & tradable
+    found = _judged(site)
+    one_deviation = deviation(site.expiry)
+    near = np.abs(site.expiry.strikes - target) <= _reach(rule, site.expiry)
+    eligible = near & found.liquid
+    if isinstance(rule, Atm | Sigma):
+        _keep_shared(eligible, rule, site)
+    if site.taken:
+        eligible[list(site.taken)] = False
     if not eligible.any():
-        raise NotConstructible(_why_none(site, near, target))
-    cost = distance + LIQUIDITY_PULL * deviation(site.expiry) * _illiquidity(site.expiry.side(site.option_type))
+        raise NotConstructible(_why_none(site, near, target, found))
+    cost = _distance(rule, site, target) + site.liquidity.pull * one_deviation * found.illiquidity
     index = int(np.argmin(np.where(eligible, cost, np.inf)))
-    return Placed(strike=float(site.expiry.strikes[index]), target=target, index=index)
+    strike = float(site.expiry.strikes[index])
+    return Placed(
+        strike=strike,
+        target=target,
+        index=index,
+        off_target=(strike - target) / one_deviation,
+        interest_known=found.interest_known,
+    )
 
 
 def require_order(legs: Sequence[tuple[ExpiryChain, Placed]]) -> None:
@@ -147,7 +194,9 @@ def require_order(legs: Sequence[tuple[ExpiryChain, Placed]]) -> None:
         apart = CLEARLY_APART * deviation(expiry)
         for other, second in legs[position + 1 :]:
             aimed = second.target - first.target
-            if other is expiry and abs(aimed) > apart and (second.strike - first.strike) * aimed <= 0.0:
+            collapsed = abs(aimed) > apart and (second.strike - first.strike) * aimed <= 0.0
+            # A leg that was asked to take the strike of another one may.
+            if other is expiry and collapsed and second.target != first.strike:
                 raise NotConstructible(
                     Reason(
                         "STRIKES_COLLAPSE",
@@ -163,6 +212,13 @@ def deviation(expiry: ExpiryChain) -> float:
     return expiry.forward * expiry.smile.atm_volatility * math.sqrt(expiry.years)
 
 
+@lru_cache(maxsize=64)
+def straddle_price(expiry: ExpiryChain) -> float:
+    """Return what the smile asks for a call and a put at the forward, in rupees per unit."""
+    forward = np.array([expiry.forward])
+    return float(expiry.smile.prices(forward, True)[0] + expiry.smile.prices(forward, False)[0])
+
+
 def _target(rule: StrikeRule, site: Site) -> float:
     match rule:
         case Atm(steps):
@@ -175,8 +231,17 @@ def _target(rule: StrikeRule, site: Site) -> float:
             return site.expiry.forward * math.exp(multiple * relative)
         case Percent(offset):
             return site.chain.spot * (1.0 + offset)
+        case Premium() | StraddleWidth():
+            return _priced_target(rule, site)
         case _:
             return _relative_target(rule, site)
+
+
+def _priced_target(rule: Premium | StraddleWidth, site: Site) -> float:
+    if isinstance(rule, StraddleWidth):
+        return site.expiry.forward + rule.multiple * straddle_price(site.expiry)
+    whole = site.chain.spot if rule.of == "spot" else straddle_price(site.expiry)
+    return float(_strikes_of_prices(site, np.array(rule.fraction * whole)))
 
 
 def _relative_target(rule: Beside | Apart | Mirror | SameAs, site: Site) -> float:
@@ -189,7 +254,9 @@ def _relative_target(rule: Beside | Apart | Mirror | SameAs, site: Site) -> floa
             return 2.0 * _strike_of(site, body) - _strike_of(site, wing)
         case Beside(leg_index, steps):
             anchor = _strike_of(site, leg_index)
-            ladder = site.expiry.strikes[_tradable(site) | (site.expiry.strikes == anchor)]
+            free = _judged(site).liquid.copy()
+            free[list(site.taken)] = False
+            ladder = site.expiry.strikes[free | (site.expiry.strikes == anchor)]
             return _listed(ladder, int(np.searchsorted(ladder, anchor)) + steps)
 
 
@@ -228,36 +295,69 @@ def _reach(rule: StrikeRule, expiry: ExpiryChain) -> float:
         case Mirror():
             return MIRROR_REACH * deviation(expiry)
         case _:
-            return max(REACH * deviation(expiry), _step(expiry.strikes))
+            return max(REACH * deviation(expiry), _step(expiry))
 
 
-def _step(strikes: Floats) -> float:
-    return float(np.median(np.diff(strikes))) if strikes.size > 1 else 0.0
+@lru_cache(maxsize=64)
+def _step(expiry: ExpiryChain) -> float:
+    return float(np.median(np.diff(expiry.strikes))) if expiry.strikes.size > 1 else 0.0
 
 
-def _tradable(site: Site) -> Flags:
+def _judged(site: Site) -> Tradable:
+    return tradable(site.expiry, site.option_type, site.side, tick_size=site.chain.tick_size, liquidity=site.liquidity)
+
+
+def _keep_shared(eligible: Flags, rule: Atm | Sigma, site: Site) -> None:
+    """Drop the strikes that the legs which will share them cannot trade, if the rule asks for it."""
+    if isinstance(rule, Atm) and rule.paired:
+        for option_type, side in product(OptionType, Side):
+            eligible &= _judged(replace(site, option_type=option_type, side=side)).liquid
+    if rule.lasting:
+        eligible &= np.isin(site.expiry.strikes, _next_strikes(site))
+
+
+def _next_strikes(site: Site) -> Floats:
+    """Return the strikes at which the next expiry trades the other way round; empty when there is none."""
+    later = site.chain.expiries.index(site.expiry) + 1
+    if later == len(site.chain.expiries):
+        return np.empty(0)
+    expiry = site.chain.expiries[later]
+    return expiry.strikes[_judged(replace(site, expiry=expiry, side=site.side.opposite)).liquid]
+
+
+def _distance(rule: StrikeRule, site: Site, target: float) -> Floats:
+    """Return how far each listed strike is from what the rule wants, in rupees of strike; shape (strikes,)."""
+    if not isinstance(rule, Premium):
+        return np.abs(site.expiry.strikes - target)
     quotes = site.expiry.side(site.option_type)
     touch = quotes.ask if site.side is Side.BUY else quotes.bid
-    tradable: Flags = quotes.usable & (touch > 0.0)
-    if site.taken:
-        tradable[list(site.taken)] = False
-    return tradable
+    return np.abs(_strikes_of_prices(site, np.nan_to_num(touch, nan=0.0)) - target)
 
 
-def _illiquidity(quotes: OptionSide) -> Floats:
-    """Return 0 for the strike with the most open interest up to 1 for none."""
-    known = np.nan_to_num(quotes.open_interest, nan=0.0)
-    most = float(known.max(initial=0.0))
-    return 1.0 - known / most if most > 0.0 else np.zeros_like(known)
+def _strikes_of_prices(site: Site, prices: Floats) -> Floats:
+    """Return the strikes at which the smile gives these premiums, rupees; same shape."""
+    curve, strikes = _premium_curve(site.expiry, site.option_type)
+    return np.asarray(np.interp(prices, curve, strikes))
 
 
-def _why_none(site: Site, near: Flags, target: float) -> Reason:
+@lru_cache(maxsize=64)
+def _premium_curve(expiry: ExpiryChain, option_type: OptionType) -> tuple[Floats, Floats]:
+    """Return the smile's premiums over ±4 standard deviations, rising, and the strike of each."""
+    strikes = expiry.forward * np.exp(_GRID * deviation(expiry) / expiry.forward)
+    if option_type is OptionType.CALL:
+        strikes = strikes[::-1]
+    return expiry.smile.prices(strikes, option_type is OptionType.CALL), strikes
+
+
+def _why_none(site: Site, near: Flags, target: float, found: Tradable) -> Reason:
     word, expiry = site.option_type.value.lower(), f"{site.expiry.expiry:%d %b %Y}"
     quotes = site.expiry.side(site.option_type)
     if site.side is Side.SELL and bool((near & quotes.usable).any()) and not bool((near & (quotes.bid > 0.0)).any()):
         return Reason(
             "NO_BID", f"Nobody bids for a {word} near {target:g} of {expiry}.", "Wait for a two-sided market."
         )
+    if bool((near & found.quoted).any()) and not bool((near & found.liquid).any()):
+        return refusal(found, near, f"{word} near {target:g} of {expiry}")
     return Reason(
         "NO_USABLE_STRIKE",
         f"No {word} near {target:g} of {expiry} has a quote that can be traded.",

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from market.chain import Chain, ExpiryChain, Flags, Floats
 from market.contract import Contract, OptionType, Side
 from market.quant import black
+from strategies.liquidity import tradable
 
 Ints = NDArray[np.int64]
 
@@ -22,8 +23,8 @@ class ContractTable:
 
     `rank` is the place of the expiry in the chain (-1 for the share), `kind` CALL, PUT or SHARE. Prices in rupees per
     unit, NaN where there is none; `fair` is the smile's price; greeks are those of the long contract, theta per
-    calendar day, vega per 1.00 of volatility. `can_buy` and `can_sell` say where the quote passed the gate and has
-    that touch. `starts` gives the first row of each side of each expiry.
+    calendar day, vega per 1.00 of volatility. `can_buy` and `can_sell` say where the quote passed the gate, has
+    that touch and is liquid. `starts` gives the first row of each side of each expiry.
     """
 
     chain: Chain
@@ -121,8 +122,8 @@ def _side(chain: Chain, expiry: ExpiryChain, rank: int, option_type: OptionType,
         "vega": model.vega,
         "rho": model.rho,
         "open_interest": quotes.open_interest,
-        "can_buy": (quotes.usable & (quotes.ask > 0.0)).astype(np.float64),
-        "can_sell": (quotes.usable & (quotes.bid > 0.0)).astype(np.float64),
+        "can_buy": tradable(expiry, option_type, Side.BUY, tick_size=chain.tick_size).liquid.astype(np.float64),
+        "can_sell": tradable(expiry, option_type, Side.SELL, tick_size=chain.tick_size).liquid.astype(np.float64),
     }
 
 
@@ -141,8 +142,3 @@ def _share(chain: Chain) -> dict[str, Floats]:
         "can_buy": tradable,
         "can_sell": np.zeros(1),  # nobody lends it
     }
-
-
-def executable(table: ContractTable, side: Side) -> Floats:
-    """What one trades at: the ask when buying, the bid when selling; rupees per unit."""
-    return table.ask if side is Side.BUY else table.bid

@@ -1,5 +1,6 @@
 """factory_boy factories of model rows, and `list_chain`, which makes a master for the contracts of a captured chain."""
 
+import math
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -11,7 +12,7 @@ from django.db.models import Model
 from factory.django import DjangoModelFactory
 
 from allocation.models import Account, Allocation, AllocationRun, IndustryAllocation, SectorAllocation
-from market.models import ChainSnapshot, FileImport, Instrument, OptionQuote, Underlying
+from market.models import ChainSnapshot, DailyBar, FileImport, Instrument, OptionQuote, Underlying
 from market.ports import CapturedChain
 from strategies.models import (
     GenerationRun,
@@ -267,8 +268,19 @@ class StrategyParametersFactory(DjangoModelFactory):
 
     breakevens = factory.LazyFunction(lambda: [1020.1])
     profit_ranges = factory.LazyFunction(lambda: [[1020.1, None]])
-    expected_value = Decimal("-150.00")
-    expected_value_gross = Decimal("-50.00")
+    expected_value = Decimal("150.00")
+    expected_value_gross = Decimal("250.00")
+    expected_value_implied = Decimal("-150.00")
+    probability_after_costs = Decimal("0.44")
+    probability_forecast = Decimal("0.47")
+    probability_flat = Decimal("0.46")
+    probability_touch = Decimal("0.90")
+    standard_deviation = Decimal("9000.00")
+    shortfall_95 = Decimal("10150.00")
+    shortfall_99 = Decimal("10150.00")
+    spread_cost = Decimal("50.00")
+    margin_required = Decimal("20000.00")
+    return_on_margin = Decimal("0.0075")
     sharpe_ratio = Decimal("-0.01")
     days_to_expiry = 25
     risk_reward = Decimal("1.4876")
@@ -373,3 +385,21 @@ def list_chain(captured: CapturedChain, *, lot_size: int = 500, tick_paise: int 
         for quote in captured.quotes
     )
     return file
+
+
+def record_past(symbol: str, *, until: date, volatility: float, sessions: int = 60, price: float = 100.0) -> None:
+    """Write closed sessions up to a day, each with the variance of this annual volatility and a return of its own."""
+    variance = volatility**2 / 252
+    days = sorted([day for ago in range(2 * sessions) if (day := until - timedelta(days=ago)).weekday() < 5][:sessions])
+    level, rows = price, []
+    for number, day in enumerate(days):
+        move = math.sqrt(variance) * (0.25 + 0.5 * number / sessions) * (-1) ** number
+        # Rogers and Satchell's variance of a bar that overshoots its open and close by the same: 2 a (a + |move|).
+        beyond = (math.sqrt(move**2 + 2.0 * variance) - abs(move)) / 2.0
+        close = level * math.exp(move)
+        high, low = max(level, close) * math.exp(beyond), min(level, close) * math.exp(-beyond)
+        prices = {"open": level, "high": high, "low": low, "close": close}
+        exact = {name: Decimal(f"{value:.4f}") for name, value in prices.items()}
+        rows.append(DailyBar(symbol=symbol, series="EQ", day=day, volume=1_000, **exact))
+        level = close
+    DailyBar.objects.bulk_create(rows)

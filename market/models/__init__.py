@@ -16,6 +16,8 @@ from market.models.facts import (
     WatchlistItem,
     price,
 )
+from market.models.view import MarketView
+from market.models.volatility import IvSummary
 
 __all__ = [
     "ChainSnapshot",
@@ -25,7 +27,9 @@ __all__ = [
     "FileKind",
     "FileStatus",
     "Instrument",
+    "IvSummary",
     "LotSize",
+    "MarketView",
     "OptionQuote",
     "Underlying",
     "UnderlyingKind",

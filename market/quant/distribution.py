@@ -101,6 +101,51 @@ def terminal_distribution(smile: Smile, *, points: int = 2001) -> Distribution:
     return _on_grid(grid * (smile.forward / mean), cumulative)
 
 
+def rescaled(distribution: Distribution, ratio: float) -> Distribution:
+    """Return the distribution of the same shape whose standard deviation in ln(level) is `ratio` times as large.
+
+    Parameters
+    ----------
+    distribution : Distribution
+    ratio : float
+        Volatility wanted over the volatility it has, > 0.
+
+    Returns
+    -------
+    Distribution
+        Mean as before, cumulative probabilities as before at levels that lie `ratio` times as far from the mean in
+        logarithms, shifted so that the mean stays.
+
+    Raises
+    ------
+    InvalidInput
+        When the ratio is not a positive number.
+    """
+    if not (np.isfinite(ratio) and ratio > 0.0):
+        raise InvalidInput(Reason("RATIO_NOT_POSITIVE", f"A ratio of volatilities of {ratio} is no ratio."))
+    away = np.log(distribution.grid / distribution.mean)
+    grid = distribution.mean * np.exp(ratio * away)
+    mean = float(np.diff(distribution.cumulative) @ (0.5 * (grid[1:] + grid[:-1])))
+    return _on_grid(grid * (distribution.mean / mean), distribution.cumulative)
+
+
+def sampled_distribution(levels: ArrayLike, *, mean: float) -> Distribution:
+    """Return the distribution through equally likely levels (rupees, > 0), scaled so that its mean is `mean`.
+
+    Raises
+    ------
+    InvalidInput
+        When there are fewer than 101 different levels, or one is not positive.
+    """
+    sample = np.unique(_finite(levels))
+    if sample.size < FEWEST_GRID_POINTS or sample[0] <= 0.0:
+        raise InvalidInput(Reason("TOO_FEW_POINTS", f"A sample needs {FEWEST_GRID_POINTS} different positive levels."))
+    grid = np.concatenate([[sample[0] * (1.0 - 1e-9)], sample])
+    cumulative = np.arange(grid.size) / (grid.size - 1.0)
+    own = float(np.diff(cumulative) @ (0.5 * (grid[1:] + grid[:-1])))
+    return _on_grid(grid * (mean / own), cumulative)
+
+
 def lognormal_distribution(forward: float, years: float, volatility: float) -> Distribution:
     """Return the distribution Black's formula assumes: mean in rupees, ACT/365 years, annual volatility, all > 0."""
     return terminal_distribution(flat_smile(forward=forward, years=years, volatility=volatility))

@@ -27,7 +27,7 @@ _NARROWEST = 0.3
 _GRID = _vertices(_CENTRE_STEP * np.arange(-4.0, 5.0), _NARROWEST * _WIDTH_STEP ** np.arange(6.0))
 _SPARSE = 15  # strikes below which the vertex is not free: five parameters would chase one bad quote
 _SPARSE_GRID = _vertices(np.array([-0.5, 0.0, 0.5]), np.array([1.0, 3.0]))
-_OFFSETS = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
+_OFFSETS = _vertices(np.array([-1.0, -0.5, 0.0, 0.5, 1.0]), np.array([-1.0, -0.5, 0.0, 0.5, 1.0]))
 _ZOOMS = 4
 _ROUNDS = 5
 # Wing slopes tried, in at-the-money variance per standard deviation: the first suits two days to expiry, where quotes
@@ -39,8 +39,8 @@ _NOISE = 2e-4  # of the at-the-money variance: smaller residuals are rounding
 _REJECTED = 4.5  # robust standard deviations beyond which a quote is stale
 _RIDGE = 1e-6  # holds parameters that the quotes do not determine
 _CHECKED = np.concatenate([-np.geomspace(40.0, 0.02, 70), [0.0], np.geomspace(0.02, 40.0, 70)])
-_FLATTENING = 0.92
-_MOST_FLATTENINGS = 60
+_SHARES_KEPT = 0.92 ** np.arange(1.0, 60.0)  # of the wings, tried in turn
+_HALF_WINDOW = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +55,17 @@ class SviShape:
 
     def variance(self, log_strike: Floats) -> tuple[Floats, Floats, Floats]:
         """Return total variance and its first two derivatives in log-strike."""
-        away = log_strike - self.centre
-        root = np.hypot(away, self.width)
-        first = self.slope * (self.tilt + away / root)
-        second = self.slope * self.width**2 / root**3
-        return self.level + self.slope * (self.tilt * away + root), first, second
+        return _svi(self.level, self.slope, self, log_strike)
+
+
+def _svi(
+    level: float | Floats, slope: float | Floats, shape: SviShape, log_strike: Floats
+) -> tuple[Floats, Floats, Floats]:
+    away = log_strike - shape.centre
+    root = np.sqrt(away * away + shape.width**2)
+    first = slope * (shape.tilt + away / root)
+    second = slope * shape.width**2 / (root * root * root)
+    return level + slope * (shape.tilt * away + root), first, second
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -246,57 +252,84 @@ def _best(quotes: _Quotes, vertices: Floats, *, rounds: int) -> tuple[Floats, Fl
 
     One round is least squares; each further one reweights by 1/|residual|, which tends to least absolute deviations.
     """
-    design = _design(quotes.scores, vertices)
-    weights = np.broadcast_to(quotes.trust, design.shape[:2])
+    away, root = _away_and_root(quotes.scores, vertices)
+    products = _products(away, root, quotes.targets)
+    weights = np.broadcast_to(quotes.trust, away.shape)
     for _ in range(rounds):
-        lines = _solved(design, weights, quotes, vertices)
-        misses = np.abs((design @ lines[:, :, None])[:, :, 0] - quotes.targets)
+        level, tilted, slope = _solved(np.matmul(products, weights[:, :, None])[:, :, 0].T, vertices, quotes.steepest)
+        misses = np.abs(level[:, None] + tilted[:, None] * away + slope[:, None] * root - quotes.targets)
         weights = quotes.trust / np.maximum(misses, _NOISE)
     loss = misses @ quotes.trust if rounds > 1 else misses**2 @ quotes.trust
     winner = int(np.argmin(loss))
-    return vertices[winner], lines[winner]
+    return vertices[winner], np.array([level[winner], tilted[winner], slope[winner]])
 
 
-def _design(scores: Floats, vertices: Floats) -> Floats:
+def _away_and_root(scores: Floats, vertices: Floats) -> tuple[Floats, Floats]:
     away = scores - vertices[:, :1]
-    return np.stack([np.ones_like(away), away, np.hypot(away, vertices[:, 1:])], axis=-1)
+    return away, np.sqrt(away * away + vertices[:, 1:] ** 2)
 
 
-def _solved(design: Floats, weights: Floats, quotes: _Quotes, vertices: Floats) -> Floats:
+def _products(away: Floats, root: Floats, targets: Floats) -> Floats:
+    """What the normal equations sum up, per vertex: 1, a, r, aa, ar, rr, y, ay, ry; shape (vertices, 9, quotes)."""
+    products = np.empty((away.shape[0], 9, away.shape[1]))
+    products[:, 0], products[:, 1], products[:, 2] = 1.0, away, root
+    np.multiply(away, away, out=products[:, 3])
+    np.multiply(away, root, out=products[:, 4])
+    np.multiply(root, root, out=products[:, 5])
+    products[:, 6] = targets
+    np.multiply(away, targets, out=products[:, 7])
+    np.multiply(root, targets, out=products[:, 8])
+    return products
+
+
+def _solved(sums: Floats, vertices: Floats, steepest: float) -> tuple[Floats, Floats, Floats]:
     """Solve the weighted normal equations of every vertex and move each answer into the SVI domain."""
-    weighted = design * weights[:, :, None]
-    normal = weighted.transpose(0, 2, 1) @ design
-    normal += _RIDGE * normal[:, :1, :1] * np.diag([0.0, 1.0, 1.0])
-    moments = weighted.transpose(0, 2, 1) @ quotes.targets
-    lines = np.linalg.solve(normal, moments[:, :, None])[:, :, 0]
-    slope = np.maximum(lines[:, 2], 0.0)
-    tilted = np.clip(lines[:, 1], -slope, slope)
-    ease = quotes.steepest / np.maximum(slope + np.abs(tilted), quotes.steepest)
+    total, a, r, aa, ar, rr, y, ay, ry = sums
+    ridge = _RIDGE * total
+    aa, rr, ar = aa + ridge - a * a / total, rr + ridge - r * r / total, ar - a * r / total  # the level eliminated
+    ay, ry = ay - a * y / total, ry - r * y / total
+    determinant = aa * rr - ar * ar
+    slope = np.maximum((aa * ry - ar * ay) / determinant, 0.0)
+    tilted = np.clip((rr * ay - ar * ry) / determinant, -slope, slope)
+    ease = steepest / np.maximum(slope + np.abs(tilted), steepest)
     slope, tilted = slope * ease, tilted * ease
-    rest = moments[:, 0] - normal[:, 0, 1] * tilted - normal[:, 0, 2] * slope
     lowest = _LEAST_TARGET - vertices[:, 1] * np.sqrt(slope**2 - tilted**2)
-    return np.stack([np.maximum(rest / normal[:, 0, 0], lowest), tilted, slope], axis=-1)
+    return np.maximum((y - a * tilted - r * slope) / total, lowest), tilted, slope
 
 
 def _kept(quotes: _Quotes, vertex: Floats, line: Floats) -> Flags:
-    misses = np.abs(_design(quotes.scores, vertex[None, :])[0] @ line - quotes.targets) * np.sqrt(quotes.trust)
-    scale = max(1.4826 * float(np.median(misses)), _NOISE)
+    level, tilted, slope = line
+    away = quotes.scores - vertex[0]
+    model = level + tilted * away + slope * np.sqrt(away * away + vertex[1] ** 2)
+    misses = np.abs(model - quotes.targets) * np.sqrt(quotes.trust)
+    scale = max(1.4826 * _median(misses), _NOISE)
     return np.asarray(misses <= _REJECTED * scale)
 
 
 def _running_median(log_strikes: Floats, variances: Floats) -> Floats:
     """Return for each quote the median of itself and its two neighbours on either side."""
     order = np.argsort(log_strikes, kind="stable")
-    padded = np.pad(variances[order], 2, mode="reflect")
+    ranks = np.abs(np.arange(-_HALF_WINDOW, variances.size + _HALF_WINDOW))
+    reflected = np.minimum(ranks, 2 * (variances.size - 1) - ranks)
+    sorted_variances = variances[order]
+    windows = [sorted_variances[reflected[shift : shift + variances.size]] for shift in range(2 * _HALF_WINDOW + 1)]
     smooth = np.empty_like(variances)
-    smooth[order] = np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=-1)
+    smooth[order] = np.sort(windows, axis=0)[_HALF_WINDOW]
     return smooth
 
 
+def _median(values: Floats) -> float:
+    """The median of a short array; NumPy's own takes ten times as long for its checks."""
+    middle = (values.size - 1) // 2
+    ranked = np.sort(values)
+    return float(0.5 * (ranked[middle] + ranked[values.size // 2]))
+
+
 def _around(vertex: Floats, reach: float) -> Floats:
-    centres = vertex[0] + reach * _CENTRE_STEP * _OFFSETS
-    widths = np.maximum(vertex[1] * _WIDTH_STEP ** (reach * _OFFSETS), _NARROWEST)
-    return _vertices(centres, widths)
+    vertices = np.empty_like(_OFFSETS)
+    vertices[:, 0] = vertex[0] + reach * _CENTRE_STEP * _OFFSETS[:, 0]
+    vertices[:, 1] = np.maximum(vertex[1] * _WIDTH_STEP ** (reach * _OFFSETS[:, 1]), _NARROWEST)
+    return vertices
 
 
 def _without_butterflies(shape: SviShape) -> SviShape:
@@ -305,18 +338,22 @@ def _without_butterflies(shape: SviShape) -> SviShape:
     grid = _CHECKED * np.sqrt(atm_variance)
     if (butterfly(shape, grid) >= 0.0).all():
         return shape
-    for step in range(1, _MOST_FLATTENINGS):
-        share = _FLATTENING**step
-        level = share * shape.level + (1.0 - share) * atm_variance
-        flatter = replace(shape, level=level, slope=share * shape.slope)
-        if (butterfly(flatter, grid) >= 0.0).all():
-            return flatter
-    return SviShape(atm_variance, 0.0, 0.0, 0.0, 1.0)
+    levels = _SHARES_KEPT * shape.level + (1.0 - _SHARES_KEPT) * atm_variance
+    signs = _butterfly(_svi(levels[:, None], (_SHARES_KEPT * shape.slope)[:, None], shape, grid), grid)
+    sound = np.flatnonzero((signs >= 0.0).all(axis=1))
+    if not sound.size:
+        return SviShape(atm_variance, 0.0, 0.0, 0.0, 1.0)
+    first = int(sound[0])
+    return replace(shape, level=float(levels[first]), slope=float(_SHARES_KEPT[first] * shape.slope))
 
 
 def butterfly(shape: SviShape, log_strike: Floats) -> Floats:
     """Return Gatheral's g(k), whose sign is that of the density (Gatheral and Jacquier 2014, eq. 2.1)."""
-    variance, first, second = shape.variance(log_strike)
+    return _butterfly(shape.variance(log_strike), log_strike)
+
+
+def _butterfly(curve: tuple[Floats, Floats, Floats], log_strike: Floats) -> Floats:
+    variance, first, second = curve
     ridge = 1.0 - 0.5 * log_strike * first / variance
     return ridge**2 - 0.25 * first**2 * (1.0 / variance + 0.25) + 0.5 * second
 

@@ -78,7 +78,7 @@ def import_bhavcopy_file(path: Path, *, progress: Progress = lambda done, total:
 def _store(bhavcopy: Bhavcopy, result: BhavcopyImport) -> None:
     with transaction.atomic():
         for rows in (bhavcopy.contracts, bhavcopy.shares):
-            inserted, updated = _upsert(rows) if rows else (0, 0)
+            inserted, updated = upsert_bars(rows) if rows else (0, 0)
             result.inserted += inserted
             result.updated += updated
     result.contracts += len(bhavcopy.contracts)
@@ -88,7 +88,7 @@ def _store(bhavcopy: Bhavcopy, result: BhavcopyImport) -> None:
     result.rejected.update(bhavcopy.rejected)
 
 
-def _upsert(rows: Sequence[ContractDay] | Sequence[ShareDay]) -> tuple[int, int]:
+def upsert_bars(rows: Sequence[ContractDay] | Sequence[ShareDay]) -> tuple[int, int]:
     """COPY to a staging table, then insert or correct; rows that say the same are not written. (inserted, updated)"""
     table, key = _TABLES[type(rows[0])]
     columns = [column.name for column in fields(rows[0])]

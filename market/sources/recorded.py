@@ -1,18 +1,20 @@
 """The recorded market: what was captured or imported before, replayed from the database."""
 
+import math
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import BinaryIO
 
 from django.db.models import Q
 
-from market.assembly import MODELLED_DEPTH_LOTS, modelled_touch
+from market.assembly import MODELLED_DEPTH_LOTS, modelled_touches
 from market.calendar import IST
-from market.contract import Contract
+from market.contract import Contract, OptionType
 from market.errors import BadMaster, Illiquid, Reason, StaleQuote
-from market.models import ChainSnapshot, Instrument, OptionQuote, Underlying
-from market.ports import CapturedChain, Touch, UnderlyingFact
+from market.models import ChainSnapshot, DailyBar, Instrument, OptionQuote, Underlying
+from market.ports import CapturedChain, DayCandle, Touch, UnderlyingFact
+from market.quant.forward import implied_forward
 from market.quant.ticks import snap
 from market.services.chains import latest_chain
 from market.services.instruments import resolve
@@ -44,6 +46,15 @@ class RecordedMarket:
             Reason("NO_MASTER_SOURCE", "The recorded market has no instrument master.", "Give one: --file PATH.")
         )
 
+    def candles(self, underlying: str, *, since: date, as_of: datetime) -> Sequence[DayCandle]:
+        """The stored sessions; a recording has no other."""
+        last = as_of.astimezone(IST).date()
+        rows = DailyBar.objects.filter(symbol=underlying, series__in=["EQ", "IDX"], day__range=(since, last))
+        return [
+            DayCandle(row.day, float(row.open), float(row.high), float(row.low), float(row.close), row.volume)
+            for row in rows.order_by("day")
+        ]
+
     def chain(self, underlying: str, *, as_of: datetime) -> CapturedChain:
         """The newest stored chain."""
         return latest_chain(underlying, as_of=as_of)
@@ -73,7 +84,7 @@ def _option_touch(snapshot: ChainSnapshot, contract: Contract, instrument: Instr
         return _book_touch(quote, contract, snapshot)
     if quote.last_price is None or quote.volume == 0:
         raise Illiquid(Reason("NO_TRADE", f"{contract} had not traded in {_named(snapshot)}."))
-    return _modelled(quote.last_price, instrument, snapshot)
+    return _modelled(quote, instrument, snapshot)
 
 
 def _book_touch(quote: OptionQuote, contract: Contract, snapshot: ChainSnapshot) -> Touch:
@@ -91,12 +102,38 @@ def _share_touch(snapshot: ChainSnapshot, instrument: Instrument, lot_size: int 
     return Touch(price - tick, price + tick, depth, depth, snapshot.taken_at, True)
 
 
-def _modelled(last_price: Decimal, instrument: Instrument, snapshot: ChainSnapshot) -> Touch:
+def _modelled(quote: OptionQuote, instrument: Instrument, snapshot: ChainSnapshot) -> Touch:
+    """The touch that assembling the chain gives this quote."""
     depth = MODELLED_DEPTH_LOTS * instrument.lot_size
-    bid, ask = modelled_touch(float(last_price), float(instrument.tick_size))
-    if bid < float(instrument.tick_size):
-        raise Illiquid(Reason("NO_BID", f"{instrument} at ₹{last_price} is too cheap to have a buyer."))
-    return Touch(Decimal(str(bid)), Decimal(str(ask)), depth, depth, snapshot.taken_at, True)
+    bids, asks = modelled_touches(
+        last_price=[_number(quote.last_price)],
+        volume=[_number(quote.volume)],
+        open_interest=[_number(quote.open_interest)],
+        strike=[float(quote.strike)],
+        is_call=[quote.option_type == OptionType.CALL.code],
+        forward=_centre(quote, snapshot),
+        days=(quote.expiry - snapshot.taken_at.astimezone(IST).date()).days,
+        tick_size=float(instrument.tick_size),
+        is_index=snapshot.is_index,
+    )
+    if math.isnan(bids[0]):
+        raise Illiquid(Reason("NO_BID", f"{instrument} at ₹{quote.last_price} is too cheap to have a buyer."))
+    return Touch(Decimal(str(bids[0])), Decimal(str(asks[0])), depth, depth, snapshot.taken_at, True)
+
+
+def _number(value: Decimal | int | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _centre(quote: OptionQuote, snapshot: ChainSnapshot) -> float:
+    """What strikes are measured from: the spot, else the forward of the last prices, as assembly does."""
+    if snapshot.spot is not None:
+        return float(snapshot.spot)
+    rows = snapshot.quotes.filter(expiry=quote.expiry, last_price__isnull=False)
+    prices = {(row.strike, row.option_type): _number(row.last_price) for row in rows}
+    strikes = sorted({strike for strike, _ in prices})
+    calls, puts = ([prices.get((strike, code), math.nan) for strike in strikes] for code in ("CE", "PE"))
+    return implied_forward(strikes=[float(k) for k in strikes], call_prices=calls, put_prices=puts).forward
 
 
 def _named(snapshot: ChainSnapshot) -> str:

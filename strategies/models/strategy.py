@@ -283,13 +283,32 @@ class StrategyParameters(models.Model):
     strategy = models.OneToOneField(OptionStrategy, models.CASCADE, related_name="parameters")
     breakevens = models.JSONField(db_column="breakeven_points", default=list)
     profit_ranges = models.JSONField(default=list, help_text="[low, high] pairs; null for an open end")
-    expected_value = money(null=True, blank=True, help_text="after charges")
-    expected_value_gross = money(null=True, blank=True)
+    expected_value = money(null=True, blank=True, help_text="after charges, at the forecast volatility")
+    expected_value_gross = money(null=True, blank=True, help_text="the same before charges")
     sharpe_ratio = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
     iv_percentile = fraction(null=True, blank=True, help_text="NULL: not enough history to say")
     days_to_expiry = models.PositiveIntegerField(null=True, blank=True)
     risk_reward = models.DecimalField(max_digits=14, decimal_places=6, null=True, blank=True)
     charges = money(null=True, blank=True, help_text="to open and close one set")
+    expected_value_implied = money(null=True, blank=True, help_text="after charges, under the smile's own distribution")
+    probability_after_costs = fraction(null=True, blank=True, help_text="smile-implied, at the front expiry")
+    probability_forecast = fraction(null=True, blank=True, help_text="after charges, at the forecast volatility")
+    probability_flat = fraction(null=True, blank=True, help_text="lognormal at the at-the-money volatility")
+    probability_history = fraction(null=True, blank=True, help_text="blocks of past sessions; NULL without a past")
+    probability_touch = fraction(
+        null=True, blank=True, help_text="of leaving the range around the forward before expiry"
+    )
+    forecast_volatility = models.DecimalField(
+        max_digits=9, decimal_places=6, null=True, blank=True, help_text="annual; NULL without a past"
+    )
+    standard_deviation = money(null=True, blank=True, help_text="of the outcome of one set at the front expiry")
+    shortfall_95 = money(null=True, blank=True, help_text="mean of the worst 5 % of outcomes, positive, after charges")
+    shortfall_99 = money(null=True, blank=True, help_text="mean of the worst 1 % of outcomes, positive, after charges")
+    spread_cost = money(null=True, blank=True, help_text="crossing from mid to touch, one set")
+    margin_required = money(null=True, blank=True, help_text="what one set blocks, by our own estimate")
+    return_on_margin = models.DecimalField(
+        max_digits=12, decimal_places=6, null=True, blank=True, help_text="expected value over margin"
+    )
     net_delta = greek()
     net_gamma = greek()
     net_theta = greek()
@@ -303,6 +322,19 @@ class StrategyParameters(models.Model):
             bounded("strategy_parameters", "expected_value_gross", -MONEY_MAX, MONEY_MAX),
             bounded("strategy_parameters", "sharpe_ratio", -100_000, 100_000),
             bounded("strategy_parameters", "iv_percentile", 0, 1),
+            bounded("strategy_parameters", "expected_value_implied", -MONEY_MAX, MONEY_MAX),
+            bounded("strategy_parameters", "probability_after_costs", 0, 1),
+            bounded("strategy_parameters", "probability_forecast", 0, 1),
+            bounded("strategy_parameters", "probability_flat", 0, 1),
+            bounded("strategy_parameters", "probability_history", 0, 1),
+            bounded("strategy_parameters", "probability_touch", 0, 1),
+            bounded("strategy_parameters", "forecast_volatility", 0, 100),
+            bounded("strategy_parameters", "standard_deviation", 0, MONEY_MAX),
+            bounded("strategy_parameters", "shortfall_95", 0, MONEY_MAX),
+            bounded("strategy_parameters", "shortfall_99", 0, MONEY_MAX),
+            bounded("strategy_parameters", "spread_cost", -MONEY_MAX, MONEY_MAX),
+            bounded("strategy_parameters", "margin_required", 0, MONEY_MAX),
+            bounded("strategy_parameters", "return_on_margin", -100_000, 100_000),
             bounded("strategy_parameters", "days_to_expiry", 0, 4_000),
         ]
 

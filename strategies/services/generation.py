@@ -16,6 +16,7 @@ from market.readers.rows import is_symbol
 from market.rulebook.charges import ChargeRates, option_charge_rates
 from market.services.instruments import current_master
 from market.services.load import load_chain
+from market.services.past import past_sessions
 from strategies.errors import StrategyError
 from strategies.models import GenerationRun, SymbolResult
 from strategies.recommend import most_frequent, recommend
@@ -102,7 +103,8 @@ def _generate_symbol(result: SymbolResult) -> None:
     run = result.run
     chain = load_chain(result.symbol, as_of=run.as_of)
     risk = next(profile for profile in RISKS if profile == run.risk)
-    found = recommend(chain, rates=charge_rates(chain), risk=risk)
+    past = past_sessions([result.symbol], as_of=run.as_of).get(result.symbol)
+    found = recommend(chain, rates=charge_rates(chain), risk=risk, past=past)
     result.candidates, result.refusals = found.built, found.refusals
     if not found.recommendations:
         code = most_frequent(found.refusals)

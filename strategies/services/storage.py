@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from market.calendar import IST
 from market.quant.ticks import to_decimal
 from strategies.build import BuiltLeg, Candidate, content_key
+from strategies.figures import Figures
 from strategies.models import (
     GenerationRun,
     OptionStrategy,
@@ -103,14 +104,34 @@ def _parameters(row: OptionStrategy, each: Recommendation) -> StrategyParameters
         strategy=row,
         breakevens=[round(price, 4) for price in evaluation.breakevens],
         profit_ranges=[[_open(low), _open(high)] for low, high in evaluation.profit_ranges],
-        expected_value=_money(evaluation.expected_value, candidate),
-        expected_value_gross=_money(evaluation.expected_value_gross, candidate),
+        expected_value=_money(evaluation.forecast_value, candidate),
+        expected_value_gross=_money(evaluation.forecast_value + evaluation.charges, candidate),
+        expected_value_implied=_money(evaluation.expected_value, candidate),
         sharpe_ratio=_capped(evaluation.sharpe, SHARPE_BOUND),
         days_to_expiry=evaluation.days_to_expiry,
         risk_reward=None if math.isinf(reward) else _capped(reward, REWARD_BOUND),
         charges=_money(evaluation.charges, candidate),
+        standard_deviation=_money(evaluation.standard_deviation, candidate),
+        shortfall_95=_money(evaluation.tail_loss, candidate),
+        shortfall_99=_money(evaluation.far_tail_loss, candidate),
+        spread_cost=_money(evaluation.spread_cost, candidate),
+        probability_after_costs=to_decimal(evaluation.probability_after_costs, places=6),
+        probability_forecast=to_decimal(evaluation.forecast_probability, places=6),
+        **_shown(each.figures),
         **{f"net_{name}": to_decimal(getattr(evaluation, f"net_{name}"), places=8) for name in _NET},
     )
+
+
+def _shown(shown: Figures) -> dict[str, Decimal | None]:
+    fractions = {
+        name: None if value is None else to_decimal(value, places=6)
+        for name in ("probability_flat", "probability_history", "probability_touch", "forecast_volatility")
+        for value in [getattr(shown, name)]
+    }
+    return fractions | {
+        "margin_required": to_decimal(shown.margin, places=2),
+        "return_on_margin": _capped(shown.return_on_margin, SHARPE_BOUND),
+    }
 
 
 _NET = ("delta", "gamma", "theta", "vega")

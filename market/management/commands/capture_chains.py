@@ -4,9 +4,13 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from market.calendar import IST
 from market.console import FAILED, ConsoleCommand, now_or, table
-from market.services.capture import capture_chains
+from market.services.capture import capture_chains, planned
 from market.sources import build_source
+
+LIMITED = "dhan"  # the source whose requests are limited
+EXPIRIES = 2  # per underlying
 
 
 class Command(ConsoleCommand):
@@ -23,8 +27,12 @@ class Command(ConsoleCommand):
         """Capture and report; exit code 1 when nothing could be stored."""
         source = build_source(options["source"])
         symbols = options["symbol"] or [fact.symbol for fact in source.underlyings()]
+        as_of = now_or(options["as_of"])
+        if source.name == LIMITED:
+            way = planned(symbols, as_of=as_of.astimezone(IST).date(), expiries=EXPIRIES)[0]
+            self.note.print(f"Plan for {way.chains} chains, {way.contracts:,} contracts: {way.sentence}.")
         with self.progress("Capturing chains", len(symbols)) as advance:
-            outcome = capture_chains(source, symbols, as_of=now_or(options["as_of"]), progress=advance)
+            outcome = capture_chains(source, symbols, as_of=as_of, progress=advance)
         refused = {symbol: reason for symbol, reason in outcome.items() if reason}
         stored = len(outcome) - len(refused)
         rows = [(symbol, reason.code, reason.sentence) for symbol, reason in refused.items()]

@@ -32,7 +32,7 @@ _GAP_NOISE = 0.15  # of a day's deviation
 _REGIME_POWER = {"index": 0.9, "stock": 0.5}
 _SECTOR_SHARE = {"NIFTY": 0.95, "SENSEX": 0.95, "BANKNIFTY": 0.80}  # of the variance the market leaves over
 _SECTOR_SHARE_OF_STOCK = 0.25
-_BRIDGES_KEPT = 400
+_BRIDGES_KEPT = 8_000  # the market's and all sectors' of two years of sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,15 @@ class Paths:
         number = bisect_right(self._days, before - timedelta(days=1))
         return float(np.exp(self._log_levels[number, self._column[listing.symbol]]))
 
+    def day_levels(self, listing: Listing, number: int) -> Floats:
+        """Return the unrounded price at every minute of a session, the close last; rupees."""
+        start, end = self._open_and_close(listing, number)
+        part, minutes = self._loadings[listing.symbol], _minutes(self.sessions[number])
+        wave = part.market * self._bridge("market", number) + part.sector * self._bridge(listing.sector, number)
+        wave = wave + part.own * self._new_bridge(listing.symbol, number)
+        scale = _INTRADAY * self._deviation(listing, number) / listing.base_volatility
+        return np.asarray(np.exp(np.linspace(start, end, minutes + 1) + scale * wave))
+
     def regime(self, moment: Moment) -> float:
         """Return the volatility regime at a minute: 1 in the middle, above 1 when markets are nervous."""
         session = self.sessions[moment.number]
@@ -173,12 +182,15 @@ class Paths:
         if found is None:
             if len(self._bridges) >= _BRIDGES_KEPT:
                 self._bridges.clear()
-            minutes = _minutes(self.sessions[number])
-            steps = stream(self._seed, "bridge", name, self._days[number]).standard_normal(minutes)
-            walk = np.concatenate(([0.0], np.cumsum(steps))) / minutes**0.5
-            found = walk - np.linspace(0.0, 1.0, minutes + 1) * walk[-1]
+            found = self._new_bridge(name, number)
             self._bridges[name, number] = found
         return found
+
+    def _new_bridge(self, name: str, number: int) -> Floats:
+        minutes = _minutes(self.sessions[number])
+        steps = stream(self._seed, "bridge", name, self._days[number]).standard_normal(minutes)
+        walk = np.concatenate(([0.0], np.cumsum(steps))) / minutes**0.5
+        return np.asarray(walk - np.linspace(0.0, 1.0, minutes + 1) * walk[-1])
 
 
 def indian_time(moment: datetime) -> datetime:

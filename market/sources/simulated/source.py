@@ -11,7 +11,7 @@ import numpy as np
 from market.calendar import next_expiries, years_to
 from market.contract import Contract, OptionType
 from market.errors import Illiquid, Reason, UnknownInstrument
-from market.ports import CapturedChain, CapturedQuote, Touch, UnderlyingFact
+from market.ports import CapturedChain, CapturedQuote, DayCandle, Touch, UnderlyingFact
 from market.rulebook import lot_size
 from market.sources.simulated.book import Book, Setting, open_book
 from market.sources.simulated.master import master_rows
@@ -25,6 +25,7 @@ _WEEKLIES = 4
 _MONTHLIES = 3
 _MONTH = 30 / 365
 _SHARE_DEPTH = 2_000  # shares at the touch, at most
+_SHARES_TRADED = 500_000, 5_000_000  # in a session
 
 
 class SimulatedMarket:
@@ -72,6 +73,25 @@ class SimulatedMarket:
         if column == len(book.strikes) or book.strikes[column] != contract.strike:
             raise _unknown(contract)
         return _touch_of(book, contract, (int(contract.option_type is OptionType.PUT), column))
+
+    def candles(self, underlying: str, *, since: date, as_of: datetime) -> Sequence[DayCandle]:
+        """The sessions of the simulated path that have closed by then, on the tick of their day."""
+        listing, at = _listing(underlying), indian_time(as_of)
+        return [
+            self._candle(listing, number)
+            for number, session in enumerate(self._paths.sessions)
+            if session.day >= since and session.closes <= at
+        ]
+
+    def _candle(self, listing: Listing, number: int) -> DayCandle:
+        day = self._paths.sessions[number].day
+        tick = float(tick_of_share(listing, paths=self._paths, day=day))
+        levels = np.round(np.round(self._paths.day_levels(listing, number) / tick) * tick, 2)
+        volume = None
+        if not listing.is_index:
+            volume = int(stream(self._seed, "turnover", listing.symbol, day).integers(*_SHARES_TRADED))
+        first, last = float(levels[0]), float(levels[-1])
+        return DayCandle(day, first, float(levels.max()), float(levels.min()), last, volume)
 
     def volatility_index(self, *, as_of: datetime) -> float:
         """The simulated India VIX at that moment, in points: NIFTY's 30-day volatility in percent."""

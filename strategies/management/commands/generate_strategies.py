@@ -1,5 +1,6 @@
 """`generate_strategies`: build, evaluate, score and store strategies from stored chains."""
 
+import os
 import time
 from collections import Counter
 from typing import Any
@@ -9,6 +10,7 @@ from django.db.models import Sum
 
 from market.console import FAILED, ConsoleCommand, now_or, table
 from strategies.models import GenerationRun, OptionStrategy
+from strategies.services.crew import generate_in_processes
 from strategies.services.generation import RISKS, finish_run, generate, start_run
 from strategies.tasks import ring
 
@@ -22,6 +24,7 @@ class Command(ConsoleCommand):
         """What for, for whose taste, and where the work is done."""
         parser.add_argument("--symbol", action="append", type=str.upper, help="only these; may be repeated")
         parser.add_argument("--risk", choices=RISKS, default="moderate")
+        parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes, by default one per core")
         parser.add_argument("--celery", action="store_true", help="let the workers do it, one task per symbol")
         parser.add_argument(
             "--patience", type=float, default=10.0, metavar="SECONDS", help="without a sign of them, do it here"
@@ -36,7 +39,7 @@ class Command(ConsoleCommand):
                 ring(run)
                 self._watch(run, advance, options["patience"])
             else:
-                generate(run, progress=advance)
+                generate_in_processes(run, workers=options["jobs"], progress=advance)
         self._close(finish_run(run), time.monotonic() - started)
         return None if run.results.filter(status="done").exists() else FAILED
 

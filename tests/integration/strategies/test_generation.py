@@ -18,7 +18,9 @@ from market.models import ChainSnapshot, FileImport, OptionQuote
 from market.rulebook.charges import option_charge_rates
 from market.services.chains import store_chain
 from market.services.load import load_chain
+from market.services.past import past_sessions
 from market.sources import build_source
+from strategies.catalog import CATALOGUE
 from strategies.models import (
     GenerationRun,
     OptionStrategy,
@@ -33,11 +35,12 @@ from strategies.services.integrity import stored_data
 from strategies.services.marking import reviewable
 from strategies.services.storage import store_recommendations
 from strategies.tasks import generate_symbol, ring
-from tests.factories import FileImportFactory, GenerationRunFactory, OptionStrategyFactory, list_chain
+from tests.factories import FileImportFactory, GenerationRunFactory, OptionStrategyFactory, list_chain, record_past
 
 pytestmark = pytest.mark.django_db
 
 AS_OF = datetime(2026, 1, 30, 12, 0, tzinfo=IST)
+CALM = 0.12  # what the share has realised: less than its options cost, so that selling them is expected to earn
 SUNDAY = datetime(2026, 1, 25, 12, 0, tzinfo=IST)
 
 
@@ -52,12 +55,14 @@ def chains():
 def infy(chains):
     list_chain(chains["INFY"], lot_size=400)
     store_chain(chains["INFY"])
+    record_past("INFY", until=AS_OF.date() - timedelta(days=1), volatility=CALM)
     return "INFY"
 
 
 def recommendations(as_of=AS_OF):
     rates = option_charge_rates(exchange="NSE", as_of=as_of.date())
-    return recommend(load_chain("INFY", as_of=as_of), rates=rates, risk="moderate").recommendations
+    past = past_sessions(["INFY"], as_of=as_of).get("INFY")
+    return recommend(load_chain("INFY", as_of=as_of), rates=rates, risk="moderate", past=past).recommendations
 
 
 def contents():
@@ -201,7 +206,7 @@ def test_a_structure_that_is_left_out_has_a_reason(infy):
     run = generate(start_run(as_of=AS_OF))
 
     result = run.results.get()
-    assert len(result.refusals) + result.kept == 23
+    assert len(result.refusals) + result.kept == len(CATALOGUE)
     assert all(code.isupper() for code in result.refusals.values())
 
 
@@ -359,6 +364,7 @@ def test_one_symbol_costs_the_same_queries_whatever_its_chain_and_catalogue_hold
 def test_two_runs_of_one_symbol_at_once_store_it_once(chains):
     list_chain(chains["INFY"], lot_size=400)
     store_chain(chains["INFY"])
+    record_past("INFY", until=AS_OF.date() - timedelta(days=1), volatility=CALM)
     runs = [start_run(as_of=AS_OF), start_run(as_of=AS_OF)]
     together = threading.Barrier(2, timeout=20)
 
@@ -384,6 +390,7 @@ def test_two_runs_of_one_symbol_at_once_store_it_once(chains):
 def test_fm_C8_an_order_whose_worker_died_is_pending_again(chains):
     list_chain(chains["INFY"], lot_size=400)
     store_chain(chains["INFY"])
+    record_past("INFY", until=AS_OF.date() - timedelta(days=1), volatility=CALM)
     run = start_run(as_of=AS_OF)
     with connection.cursor() as cursor:
         cursor.execute("CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"

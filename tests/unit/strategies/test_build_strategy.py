@@ -127,8 +127,20 @@ def test_expiries_of_different_lot_size_do_not_match():
     assert refusal("calendar-spread", replace(chain, expiries=(chain.expiries[0], far))) == "LOTS_DIFFER"
 
 
-def test_spreads_that_eat_the_credit_are_refused():
-    assert refusal("iron-condor", repriced(make_chain(days=(25,)), bid=0.2)) == "WRONG_CREDIT_SIGN"
+def test_wings_dearer_than_what_they_cover_are_refused():
+    chain = make_chain(days=(25,))
+    front = chain.expiries[0]
+    stale = np.where(np.abs(front.strikes / front.forward - 1.0) > 0.05, 6.0, 1.0)
+    sides = {
+        name: replace(getattr(front, name), bid=getattr(front, name).bid * stale, ask=getattr(front, name).ask * stale)
+        for name in ("calls", "puts")
+    }
+
+    assert refusal("iron-condor", replace(chain, expiries=(replace(front, **sides),))) == "WRONG_CREDIT_SIGN"
+
+
+def test_a_spread_too_wide_to_trade_is_refused():
+    assert refusal("iron-condor", repriced(make_chain(days=(25,)), bid=0.2)) == "TOO_WIDE"
 
 
 def test_a_debit_structure_that_pays_us_is_refused():
@@ -143,7 +155,7 @@ def test_jade_lizard_credit_covers_its_call_wing():
 
 
 def test_jade_lizard_that_can_lose_above_is_refused():
-    assert refusal("jade-lizard", repriced(make_chain(days=(25,)), bid=0.5)) == "LOSS_ABOVE"
+    assert refusal("jade-lizard", repriced(make_chain(days=(25,)), bid=0.5, ask=0.5)) == "LOSS_ABOVE"
 
 
 def test_nobody_bidding_is_a_reason():

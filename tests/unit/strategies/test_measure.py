@@ -61,7 +61,11 @@ def test_two_engines_agree_on_every_structure(spot: float, days: tuple[int, ...]
         near = 1e-9 if batch.is_simple[place] else 2e-4  # surviving legs are a polyline on two different grids
         for name, other in SAME.items():
             expected = getattr(alone, other)
-            assert getattr(found, name)[place] == pytest.approx(expected, rel=near, abs=near), (candidate, name)
+            # Four surviving legs leave an expected value of next to nothing against what each of them is worth.
+            assert getattr(found, name)[place] == pytest.approx(expected, rel=near, abs=near * max(1.0, 5e-4 * spot)), (
+                candidate,
+                name,
+            )
         for name, other in ON_A_GRID.items():
             expected = getattr(alone, other)
             assert getattr(found, name)[place] == pytest.approx(expected, rel=2e-3, abs=1e-3), (candidate, name)

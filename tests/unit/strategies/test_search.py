@@ -90,12 +90,12 @@ def test_strikes_further_than_the_reach_are_no_neighbours():
 
 
 def test_every_front_of_the_window_is_tried_the_nearest_first():
-    chain = make_chain(days=(4, 11, 25, 39, 53))
+    chain = make_chain(days=(2, 11, 25, 39, 53))
 
     batch = around("bull-call-spread", chain)
 
     fronts = list(dict.fromkeys(batch.front.tolist()))
-    assert fronts == [1, 2, 3]  # four days are before the window; three fronts are enough
+    assert fronts == [1, 2, 3]  # two days are before the window; three fronts are enough
     assert len(fronts) == MOST_FRONTS
 
 

@@ -1,6 +1,7 @@
 """The catalogue holds what the documents list, and every entry makes sense as data."""
 
 import math
+import re
 from datetime import date
 
 import pytest
@@ -8,11 +9,12 @@ import pytest
 from market.contract import Side
 from market.rulebook.charges import option_charge_rates
 from strategies.build import build
-from strategies.catalog import BY_SLUG, CATALOGUE
+from strategies.catalog import BY_SLUG, CATALOGUE, CHECKS
 from strategies.evaluate import evaluate
 from strategies.exits import RULES, exit_levels
+from strategies.payoff import payoff
 from strategies.score import score
-from strategies.spec import Kind, Structure
+from strategies.spec import Kind, Structure, opposite
 from strategies.strikes import Apart, Beside, Mirror, SameAs
 from tests.builders import TAKEN_AT, make_chain
 
@@ -71,29 +73,54 @@ DOCUMENTED_LEGS = {
     "jade-lizard": "+1C -1C -1P",
     "broken-wing-butterfly": "+1P +1P -2P",
 }
-TWO_EXPIRIES = {"calendar-spread", "diagonal-spread"}
-
 every_structure = pytest.mark.parametrize("structure", CATALOGUE, ids=lambda structure: structure.slug)
+every_entry = pytest.mark.parametrize("structure", CATALOGUE + CHECKS, ids=lambda structure: structure.slug)
 
 
-def test_the_documents_23_structures_are_all_there():
-    assert {structure.name: structure.category for structure in CATALOGUE} == DOCUMENTED
-    assert len(CATALOGUE) == 23
+def bought(structure: Structure, *kinds: Kind) -> int:
+    return sum(leg.side.sign * leg.ratio for leg in structure.legs if leg.kind in kinds)
 
 
-@every_structure
-def test_legs_are_those_of_the_documents(structure: Structure):
-    written = sorted(f"{leg.side.sign * leg.ratio:+d}{leg.kind[0]}" + "'" * leg.expiry_rank for leg in structure.legs)
+def test_the_documents_23_structures_keep_their_names_and_categories():
+    listed = {structure.name: structure.category for structure in CATALOGUE}
 
-    assert " ".join(written) == DOCUMENTED_LEGS[structure.slug]
-
-
-def test_slugs_and_summaries_are_unique():
-    assert len(BY_SLUG) == len(CATALOGUE)
-    assert len({structure.summary for structure in CATALOGUE}) == len(CATALOGUE)
+    assert {name: listed[name] for name in DOCUMENTED} == DOCUMENTED
+    assert len(CATALOGUE) == 65
 
 
-@every_structure
+@pytest.mark.parametrize("slug", DOCUMENTED_LEGS)
+def test_legs_are_those_of_the_documents(slug: str):
+    legs = BY_SLUG[slug].legs
+    written = sorted(f"{leg.side.sign * leg.ratio:+d}{leg.kind[0]}" + "'" * leg.expiry_rank for leg in legs)
+
+    assert " ".join(written) == DOCUMENTED_LEGS[slug]
+
+
+def test_slugs_names_and_summaries_are_unique():
+    entries = CATALOGUE + CHECKS
+
+    assert len(BY_SLUG) == len(entries)
+    assert len({structure.name for structure in entries}) == len(entries)
+    assert len({structure.summary for structure in entries}) == len(entries)
+
+
+def test_checks_stand_apart_and_say_what_they_prove():
+    assert not any(structure.is_check or structure.proves for structure in CATALOGUE)
+    assert {structure.slug for structure in CHECKS} == {"box-spread", "conversion"}
+    assert all(structure.is_check and structure.proves for structure in CHECKS)
+
+
+@every_entry
+def test_texts_are_three_to_five_sentences_and_fit_their_columns(structure: Structure):
+    assert 3 <= len(re.findall(r"[.:?!](?: |$)", structure.guidance)) <= 6
+    assert structure.guidance.endswith(".")
+    assert len(structure.slug) <= 40
+    assert len(structure.name) <= 80
+    assert structure.iv_regimes
+    assert len(set(structure.iv_regimes)) == len(structure.iv_regimes)
+
+
+@every_entry
 def test_legs_refer_only_to_earlier_legs_with_a_strike(structure: Structure):
     for position, leg in enumerate(structure.legs):
         references = {
@@ -136,7 +163,9 @@ def test_every_structure_is_built_evaluated_scored_and_given_exits(structure: St
 
 
 @pytest.mark.parametrize(
-    "structure", [entry for entry in CATALOGUE if entry.slug not in TWO_EXPIRIES], ids=lambda structure: structure.slug
+    "structure",
+    [entry for entry in CATALOGUE + CHECKS if entry.expiries_needed == 1],
+    ids=lambda structure: structure.slug,
 )
 def test_every_single_expiry_structure_is_built_on_one_coarse_stock_expiry(structure: Structure):
     chain = make_chain(1_500, step=20, volatility=0.3, days=(NEAREST_MONTHLY,), lot_size=500)
@@ -148,37 +177,89 @@ def test_every_single_expiry_structure_is_built_on_one_coarse_stock_expiry(struc
 
 
 @every_structure
-def test_unlimited_loss_is_flagged_as_undefined_risk_and_follows_from_uncovered_calls(structure: Structure):
+def test_unlimited_loss_and_profit_follow_from_uncovered_calls(structure: Structure):
     chain = make_chain()
 
     evaluation = evaluate(build(structure, chain), chain, rates=RATES)
 
-    tail = sum(leg.side.sign * leg.ratio for leg in structure.legs if leg.kind is not Kind.PUT)
-    assert math.isinf(evaluation.max_loss) == (tail < 0)
-    assert math.isinf(evaluation.max_profit) == (tail > 0)
-    assert structure.undefined_risk or not math.isinf(evaluation.max_loss)
+    assert math.isinf(evaluation.max_loss) == (bought(structure, Kind.CALL, Kind.STOCK) < 0)
+    assert math.isinf(evaluation.max_profit) == (bought(structure, Kind.CALL, Kind.STOCK) > 0)
 
 
-def test_structures_without_any_cover_are_flagged():
-    flagged = {structure.slug for structure in CATALOGUE if structure.undefined_risk}
+@every_entry
+def test_undefined_risk_is_a_sold_option_that_nothing_covers(structure: Structure):
+    uncovered = bought(structure, Kind.PUT) < 0 or bought(structure, Kind.CALL, Kind.STOCK) < 0
 
-    assert flagged == {
-        "short-call",
-        "short-put",
-        "short-straddle",
-        "short-strangle",
-        "call-ratio-spread",
-        "put-ratio-spread",
-        "jade-lizard",
+    assert structure.undefined_risk == (uncovered and structure.margin_group != "cash")
+
+
+@every_entry
+def test_the_margin_group_fits_the_legs(structure: Structure):
+    sides = {leg.side for leg in structure.legs}
+
+    expected = (
+        "naked"
+        if structure.undefined_risk
+        else "covered"
+        if structure.holds_share
+        else "calendar"
+        if structure.expiries_needed > 1
+        else "long"
+        if sides == {Side.BUY}
+        else "defined"
+    )
+    assert structure.margin_group == ("cash" if structure.slug == "cash-secured-put" else expected)
+
+
+def test_buying_and_selling_twins_share_their_strike_rules():
+    found = {
+        (one.slug, other.slug)
+        for one in CATALOGUE
+        for other in CATALOGUE
+        if one.legs == opposite(other.legs) and one.volatility_view != "short" and one.outlook != "Bearish"
+    }
+
+    assert found == {
+        ("long-straddle", "short-straddle"),
+        ("long-guts", "short-guts"),
+        ("short-call-butterfly", "butterfly"),
+        ("short-put-butterfly", "put-butterfly"),
+        ("reverse-iron-butterfly", "iron-butterfly"),
+        ("short-call-condor", "long-call-condor"),
+        ("short-put-condor", "long-put-condor"),
+        ("synthetic-long", "synthetic-short"),
+        ("bullish-risk-reversal", "bearish-risk-reversal"),
     }
 
 
-def test_short_legs_never_outnumber_bought_ones_unless_flagged_or_cash_secured():
-    for structure in CATALOGUE:
-        puts = sum(leg.side.sign * leg.ratio for leg in structure.legs if leg.kind is Kind.PUT)
-        calls = sum(leg.side.sign * leg.ratio for leg in structure.legs if leg.kind is not Kind.PUT)
+@pytest.mark.parametrize("slug", ["jade-lizard", "big-lizard", "broken-wing-butterfly"])
+def test_no_rise_loses_money_where_that_is_promised(slug: str):
+    chain = make_chain()
 
-        assert min(puts, calls) >= 0 or structure.undefined_risk or structure.slug == "cash-secured-put"
+    line = payoff(build(BY_SLUG[slug], chain), chain)
+
+    assert BY_SLUG[slug].covered_above
+    assert float(line.at(10.0 * chain.spot)) >= 0.0
+
+
+@pytest.mark.parametrize("slug", ["reverse-jade-lizard", "reverse-big-lizard", "broken-wing-call-butterfly"])
+def test_no_fall_loses_money_where_that_is_promised(slug: str):
+    chain = make_chain()
+
+    line = payoff(build(BY_SLUG[slug], chain), chain)
+
+    assert BY_SLUG[slug].covered_below
+    assert float(line.at(0.0)) >= 0.0
+
+
+def test_a_box_costs_more_than_it_pays_and_a_conversion_earns_only_the_carry():
+    chain = make_chain(days=(25,))
+
+    box, conversion = (payoff(build(structure, chain), chain) for structure in CHECKS)
+
+    assert box.max_profit < 0.0
+    assert box.max_profit == pytest.approx(-box.max_loss)
+    assert conversion.max_profit == pytest.approx(chain.expiries[0].forward - chain.spot, abs=10.0)
 
 
 def test_covered_call_holds_the_share():

@@ -11,7 +11,7 @@ from market.rulebook.charges import option_charge_rates
 from strategies.build import build
 from strategies.catalog import BY_SLUG, CATALOGUE
 from strategies.evaluate import Evaluation, evaluate
-from strategies.exits import RULES, ExitLevels, exit_levels
+from strategies.exits import RULES, UNITS, ExitKind, ExitLevel, ExitLevels, exit_levels, exit_rows
 from strategies.spec import ExitClass
 from tests.builders import make_chain
 
@@ -124,3 +124,131 @@ def test_a_broken_level_is_refused():
         replace(good, profit_target_1=math.nan)
     with pytest.raises(InvalidInput):
         replace(good, vega_exit_threshold=-1.0)
+
+
+# --- typed rows ------------------------------------------------------------------------------------------------------
+
+
+def rows_of(slug: str, days: tuple[int, ...] = (25, 53), **changes: float) -> dict[tuple[ExitKind, str], ExitLevel]:
+    chain = make_chain(days=days)
+    candidate = build(BY_SLUG[slug], chain)
+    evaluation = replace(evaluate(candidate, chain, rates=RATES), **changes)
+    return {(row.kind, row.level): row for row in exit_rows(BY_SLUG[slug], evaluation, candidate)}
+
+
+def prices(slug: str) -> dict[str, float | None]:
+    return {level: row.value for (kind, level), row in rows_of(slug).items() if kind is ExitKind.UNDERLYING_PRICE}
+
+
+@pytest.mark.parametrize("structure", CATALOGUE, ids=lambda structure: structure.slug)
+def test_every_structure_has_every_kind_with_one_unit_or_a_reason(structure):
+    rows = rows_of(structure.slug)
+
+    assert {kind for kind, _ in rows} == set(ExitKind)
+    assert all(row.unit == UNITS[row.kind] for row in rows.values())
+    assert all(row.reason.endswith(".") for row in rows.values())
+    for kind in ExitKind:
+        values = [row.value for (each, _), row in rows.items() if each is kind]
+        assert None not in values or len(values) == 1
+
+
+@pytest.mark.parametrize("structure", CATALOGUE, ids=lambda structure: structure.slug)
+def test_the_seven_columns_are_rows_too(structure):
+    chain = make_chain(days=(25, 53))
+    candidate = build(structure, chain)
+    evaluation = evaluate(candidate, chain, rates=RATES)
+
+    columns = exit_levels(structure, evaluation)
+    rows = {(row.kind, row.level): row.value for row in exit_rows(structure, evaluation, candidate)}
+
+    for name in ("profit_target_1", "profit_target_2", "profit_target_3", "stop_loss"):
+        assert rows[ExitKind.MONEY, name] == getattr(columns, name)
+    assert rows[ExitKind.DAYS_TO_EXPIRY, "time_exit"] == columns.time_exit_dte
+    assert rows[ExitKind.DELTA, "delta"] == columns.delta_exit_threshold
+    assert rows[ExitKind.VEGA, "vega"] in (columns.vega_exit_threshold, None)
+
+
+def test_shares_of_maximum_profit_and_of_credit():
+    rows = rows_of("short-strangle", option_premium=200.0, max_profit=200.0)
+
+    assert rows[ExitKind.PERCENT_OF_MAX_PROFIT, "profit_target_1"].value == pytest.approx(0.5)
+    assert rows[ExitKind.PERCENT_OF_CREDIT, "profit_target_3"].value == pytest.approx(0.8)
+    assert rows[ExitKind.PERCENT_OF_CREDIT, "stop_loss"].value == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    ("slug", "kind", "words"),
+    [
+        ("long-call", ExitKind.PERCENT_OF_MAX_PROFIT, "no maximum"),
+        ("long-put", ExitKind.PERCENT_OF_MAX_PROFIT, "out of reach"),
+        ("synthetic-short", ExitKind.PERCENT_OF_MAX_PROFIT, "out of reach"),
+        ("bull-call-spread", ExitKind.PERCENT_OF_CREDIT, "debit"),
+        ("iron-butterfly", ExitKind.PERCENT_OF_CREDIT, "share of its loss"),
+        ("long-straddle", ExitKind.UNDERLYING_PRICE, "premium is all"),
+        ("protective-put", ExitKind.UNDERLYING_PRICE, "No sold strike"),
+        ("synthetic-long", ExitKind.VEGA, "nearly cancel"),
+    ],
+)
+def test_a_kind_that_a_structure_does_not_have_says_why(slug: str, kind: ExitKind, words: str):
+    (row,) = [row for (each, _), row in rows_of(slug).items() if each is kind]
+
+    assert row.value is None
+    assert words in row.reason
+
+
+def test_the_price_levels_of_short_premium_are_its_sold_strikes():
+    chain = make_chain(days=(25, 53))
+    put, _, call, _ = build(BY_SLUG["iron-condor"], chain).legs
+
+    assert prices("iron-condor") == {"price_below": put.strike, "price_above": call.strike}
+
+
+def test_a_sold_strike_at_the_money_gives_way_to_the_break_even():
+    low, high = evaluated("short-straddle").breakevens
+
+    assert prices("short-straddle") == {"price_below": low, "price_above": high}
+
+
+def test_options_sold_in_the_money_are_watched_by_break_even():
+    low, high = evaluated("short-guts").breakevens
+
+    assert prices("short-guts") == {"price_below": low, "price_above": high}
+
+
+def test_a_pinned_structure_leaves_at_the_edges_of_its_profit():
+    low, high = evaluated("butterfly").breakevens
+
+    assert prices("butterfly") == {"price_below": low, "price_above": high}
+
+
+def test_no_level_is_set_where_the_structure_cannot_lose():
+    assert set(prices("jade-lizard")) == {"price_below"}
+    assert set(prices("reverse-jade-lizard")) == {"price_above"}
+
+
+@pytest.mark.parametrize(
+    ("slug", "level", "sign"), [("synthetic-long", "price_below", 1), ("synthetic-short", "price_above", -1)]
+)
+def test_what_moves_like_the_underlying_has_a_stop_price(slug: str, level: str, sign: int):
+    evaluation = evaluated(slug)
+
+    (found,) = prices(slug).items()
+
+    stop = exit_levels(BY_SLUG[slug], evaluation).stop_loss
+    assert found[0] == level
+    assert found[1] == pytest.approx(22_000 - sign * stop / abs(evaluation.net_delta))
+
+
+def test_targets_of_a_share_are_not_measured_by_the_premium_of_its_call():
+    credit_rows = [level for kind, level in rows_of("covered-call") if kind is ExitKind.PERCENT_OF_CREDIT]
+
+    assert credit_rows == ["stop_loss"]
+
+
+def test_a_broken_row_is_refused():
+    with pytest.raises(InvalidInput):
+        ExitLevel(ExitKind.MONEY, "stop_loss", math.nan, "Why.")
+    with pytest.raises(InvalidInput):
+        ExitLevel(ExitKind.MONEY, "stop_loss", -1.0, "Why.")
+    with pytest.raises(InvalidInput):
+        ExitLevel(ExitKind.MONEY, "stop_loss", None, "")

@@ -10,7 +10,9 @@ from scipy.stats import norm
 from market.chain import Chain, ExpiryChain
 from market.contract import OptionType, Side
 from strategies.errors import NotConstructible
+from strategies.liquidity import Liquidity
 from strategies.strikes import (
+    REACH,
     Apart,
     Atm,
     Beside,
@@ -18,12 +20,15 @@ from strategies.strikes import (
     Mirror,
     Percent,
     Placed,
+    Premium,
     SameAs,
     Sigma,
     Site,
+    StraddleWidth,
     deviation,
     place,
     require_order,
+    straddle_price,
 )
 from tests.builders import make_chain, make_fair_chain
 
@@ -188,3 +193,96 @@ def test_order_is_not_asked_across_expiries():
     near, far = make_chain(days=(11, 25)).expiries
 
     require_order([(near, Placed(22_000, 22_000, 1)), (far, Placed(21_900, 22_400, 2))])
+
+
+@pytest.mark.parametrize("option_type", [CALL, PUT])
+@pytest.mark.parametrize(("rule", "wanted"), [(Premium(0.2), 0.2 * 689.05), (Premium(0.01, of="spot"), 220.0)])
+def test_premium_is_the_executable_price_nearest_a_fraction(option_type: OptionType, rule: Premium, wanted: float):
+    chain = fair()
+
+    placed = place(rule, site(chain, option_type=option_type))
+
+    prices = chain.expiries[0].side(option_type).ask
+    assert prices[placed.index] == pytest.approx(wanted, rel=0.05)
+    assert abs(placed.off_target) < 0.1
+
+
+def test_premium_looks_at_what_can_be_traded_not_at_the_fair_price():
+    chain = with_calls(fair(), bid=0.8 * fair().expiries[0].calls.bid)
+    sold = Site(chain, chain.expiries[0], Side.SELL, CALL, (), frozenset(), Liquidity(widest_spread=1.0))
+
+    placed = place(Premium(0.4), sold)
+
+    assert chain.expiries[0].calls.bid[placed.index] == pytest.approx(0.4 * 689.05, rel=0.05)
+    assert placed.off_target < -0.1
+
+
+def test_a_premium_that_is_quoted_only_far_from_where_it_should_be_is_not_followed():
+    chain = with_calls(fair(), ask=0.1 * fair().expiries[0].calls.ask, bid=0.1 * fair().expiries[0].calls.bid)
+
+    placed = place(Premium(0.2), site(chain))
+
+    assert abs(placed.off_target) <= REACH
+    assert chain.expiries[0].calls.ask[placed.index] < 0.1 * 689.05
+
+
+def test_straddle_width_is_in_prices_of_the_straddle_from_the_forward():
+    chain = fair()
+
+    assert straddle_price(chain.expiries[0]) == pytest.approx(689.05, abs=0.01)
+    assert place(StraddleWidth(1.0), site(chain)).target == pytest.approx(22_689.05, abs=0.01)
+    assert place(StraddleWidth(-0.5), site(chain, option_type=PUT)).target == pytest.approx(21_655.47, abs=0.01)
+
+
+def test_the_straddle_at_the_forward_is_that_of_black():
+    front = fair().expiries[0]
+
+    spread = 0.15 * math.sqrt(front.years)
+
+    assert straddle_price(front) == pytest.approx(2 * 22_000 * (2 * norm.cdf(spread / 2) - 1), rel=1e-9)
+
+
+def test_how_far_the_strike_lies_from_its_target_is_kept_and_bounded():
+    chain = make_chain(22_000, step=100, days=(25,), carry=0.0)
+    front = chain.expiries[0]
+
+    placed = place(Sigma(0.5), site(chain))
+
+    assert placed.off_target == pytest.approx((placed.strike - placed.target) / deviation(front))
+    assert 0.0 < abs(placed.off_target) <= REACH
+    assert place(Atm(), site(chain)).off_target == 0.0
+
+
+def test_a_paired_strike_can_be_traded_on_both_sides():
+    chain = fair()
+    front = chain.expiries[0]
+    usable = front.puts.usable.copy()
+    usable[at(chain, 22_000).index] = False
+    lame = replace(chain, expiries=(replace(front, puts=replace(front.puts, usable=usable)),))
+
+    assert place(Atm(), site(lame)).strike == 22_000
+    assert place(Atm(paired=True), site(lame)).strike in {21_990, 22_010}
+    assert place(Atm(paired=True), site(chain)).strike == 22_000
+
+
+def test_a_leg_that_was_asked_to_take_a_strike_does_not_collapse_with_it():
+    expiry = fair().expiries[0]
+
+    require_order([(expiry, Placed(22_000, 21_900, 1)), (expiry, Placed(22_000, 22_000, 1))])
+
+
+@pytest.mark.parametrize(
+    ("rule", "strikes"), [(Atm(lasting=True), {22_000}), (Sigma(0.1, lasting=True), {22_000, 22_500})]
+)
+def test_a_lasting_strike_is_one_that_the_next_expiry_trades_too(rule: Atm | Sigma, strikes: set[float]):
+    near, far = (make_chain(22_100, step=step, days=(25, 53), carry=0.0) for step in (100.0, 500.0))
+    chain = replace(near, expiries=(near.expiries[0], far.expiries[1]))
+    sold = site(chain, side=Side.SELL)
+
+    assert place(replace(rule, lasting=False), sold).strike not in strikes
+    assert place(rule, sold).strike in strikes
+
+
+def test_a_lasting_strike_needs_a_next_expiry():
+    with pytest.raises(NotConstructible):
+        place(Atm(lasting=True), site(fair(), side=Side.SELL))

@@ -1,0 +1,110 @@
+"""`volatility`: what is known of each underlying's implied and realised volatility, or why it is not."""
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from market.console import FAILED, ConsoleCommand, now_or, percent, row_count, table
+from market.errors import Reason
+from market.quant.volatility import LONGEST_LOOKBACK, Standing
+from market.services.capture import capturable
+from market.services.volatility import Realised, VolatilityReading, read_volatility, record_sessions
+
+COLUMNS = ("Symbol", "ATM IV", "Days", "Skew 25Δ", "Term", "Realised", "Forecast", "IV/RV", "Rank", "Percentile",
+           "Sector ×", "Market ×", "Why not")  # fmt: skip
+RIGHT = tuple(column for column in COLUMNS if column not in ("Symbol", "Term", "Why not"))
+
+
+class Command(ConsoleCommand):
+    """Show volatility."""
+
+    help = "At-the-money volatility, skew, term structure, realised volatility, rank and percentile, or the reason."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Which underlyings, how far back, and whether to write the history first."""
+        parser.add_argument(
+            "--symbol", action="append", type=str.upper, metavar="S", help="only these; may be repeated"
+        )
+        parser.add_argument("--lookback", type=row_count, default=LONGEST_LOOKBACK, metavar="N", help="sessions, 5-252")
+        parser.add_argument("--record", action="store_true", help="first write every stored session not yet written")
+
+    def run(self, **options: Any) -> int | None:
+        """Report; exit code 1 when no underlying has a volatility."""
+        symbols, as_of = options["symbol"] or capturable(), now_or(options["as_of"])
+        written = record_sessions(symbols, as_of) if options["record"] else 0
+        readings = read_volatility(symbols, as_of=as_of, lookback=options["lookback"])
+        shown = [table("Volatility", COLUMNS, [_row(reading) for reading in readings], right=RIGHT)]
+        noted = [(reading.symbol, flag.code, flag.sentence) for reading in readings for flag in reading.flags]
+        if noted:
+            shown.append(table("Doubtful", ("Symbol", "Reason", "Why"), noted))
+        self.emit({"written": written, "symbols": [_plain(reading) for reading in readings]}, *shown)
+        return None if any(reading.atm is not None for reading in readings) else FAILED
+
+
+def _row(reading: VolatilityReading) -> list[Any]:
+    realised = reading.realised if isinstance(reading.realised, Realised) else None
+    standing = reading.standing if isinstance(reading.standing, Standing) else None
+    ratio = reading.iv_over_realised
+    term = ", ".join(f"{expiry.days_to_expiry}d {percent(expiry.smile.atm_volatility)}" for expiry in reading.expiries)
+    return [
+        reading.symbol,
+        percent(reading.atm),
+        None if reading.days is None else f"{reading.days:.0f}",
+        percent(reading.skew),
+        term or None,
+        percent(realised.yang_zhang if realised else None),
+        percent(realised.forecast if realised else None),
+        None if ratio is None else f"{ratio:.2f}",
+        percent(standing.rank if standing else None, places=0),
+        percent(standing.percentile if standing else None, places=0),
+        *(f"{value:.2f}" if isinstance(value, float) else None for value in (reading.sector, reading.market)),
+        ", ".join(dict.fromkeys(reason.code for reason in _reasons(reading).values())) or None,
+    ]
+
+
+def _reasons(reading: VolatilityReading) -> dict[str, Reason]:
+    """Why something is not a number, by what it is."""
+    known = {
+        "atm_iv": reading.reason,
+        "realised": reading.realised,
+        "rank": reading.standing,
+        "sector": reading.sector,
+        "market": reading.market,
+    }
+    return {name: value for name, value in known.items() if isinstance(value, Reason)}
+
+
+def _plain(reading: VolatilityReading) -> dict[str, Any]:
+    realised = reading.realised if isinstance(reading.realised, Realised) else None
+    standing = reading.standing if isinstance(reading.standing, Standing) else None
+    fields = ("close_to_close", "parkinson", "yang_zhang", "ewma", "forecast", "sessions")
+    ranks = ("rank", "percentile", "low", "high", "observations", "lookback")
+    return {
+        "symbol": reading.symbol,
+        "taken_at": reading.taken_at,
+        "atm_iv": reading.atm,
+        "days": reading.days,
+        "interpolated": reading.interpolated,
+        "skew": reading.skew,
+        "term": [_term(expiry) for expiry in reading.expiries],
+        "realised": realised and {name: getattr(realised, name) for name in fields},
+        "iv_over_realised": reading.iv_over_realised,
+        "standing": standing and {name: getattr(standing, name) for name in ranks},
+        "relative_to_sector": reading.sector if isinstance(reading.sector, float) else None,
+        "relative_to_market": reading.market if isinstance(reading.market, float) else None,
+        "reasons": {name: reason.code for name, reason in _reasons(reading).items()},
+        "flags": [flag.code for flag in reading.flags],
+    }
+
+
+def _term(expiry: Any) -> dict[str, Any]:
+    return {
+        "expiry": expiry.expiry,
+        "days": expiry.days_to_expiry,
+        "atm_iv": expiry.smile.atm_volatility,
+        "skew_slope": expiry.smile.skew,
+        "fit_error": expiry.smile.rmse,
+        "quality": expiry.smile.quality,
+        "forward": expiry.forward,
+        "carry": expiry.carry,
+    }
