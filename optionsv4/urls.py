@@ -10,5 +10,6 @@ urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("api/", api.urls),
     path("admin/", admin.site.urls),
+    path("strategies/", include("strategies.urls")),
     path("", include("execution.urls")),
 ]

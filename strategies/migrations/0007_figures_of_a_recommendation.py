@@ -11,6 +11,16 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AddField(
+            model_name="symbolresult",
+            name="measured",
+            field=models.PositiveIntegerField(default=0, help_text="choices of strikes and expiry compared"),
+        ),
+        migrations.AlterField(
+            model_name="symbolresult",
+            name="candidates",
+            field=models.PositiveIntegerField(default=0, help_text="structures that could be built"),
+        ),
+        migrations.AddField(
             model_name="strategyparameters",
             name="expected_value_implied",
             field=models.DecimalField(

@@ -1,5 +1,12 @@
 """What could be traded, how good it is, and who marked it."""
 
+from strategies.models.calibration import (
+    CalibrationBin,
+    CalibrationRun,
+    CalibrationScore,
+    Convention,
+    RecalibrationMap,
+)
 from strategies.models.strategy import (
     LEGAL_TRANSITIONS,
     ExecutionStatus,
@@ -19,10 +26,15 @@ from strategies.models.strategy import (
 
 __all__ = [
     "LEGAL_TRANSITIONS",
+    "CalibrationBin",
+    "CalibrationRun",
+    "CalibrationScore",
+    "Convention",
     "ExecutionStatus",
     "GenerationRun",
     "OptionStrategy",
     "QueuedStrategy",
+    "RecalibrationMap",
     "Risk",
     "StrategyExitLevels",
     "StrategyLeg",

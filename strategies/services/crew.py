@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from django.db import connection
 
+from strategies.crew_member import join_in
 from strategies.models import GenerationRun
 from strategies.services.generation import finish_run, generate_result
 
@@ -21,7 +22,7 @@ def generate_in_processes(
     database = str(connection.settings_dict["NAME"])
     context = multiprocessing.get_context("spawn")  # a forked child would share our database connection
     helpers = [
-        context.Process(target=_help, args=(database, _turn(pending, number, hands)), daemon=True)
+        context.Process(target=join_in, args=(database, _turn(pending, number, hands)), daemon=True)
         for number in range(1, hands)
     ]
     for helper in helpers:
@@ -43,13 +44,3 @@ def _turn(pending: Sequence[int], number: int, hands: int) -> list[int]:
     """Every order, one's own share first, so that nobody waits for another's and nothing is left."""
     own = list(pending[number::hands])
     return own + [pk for pk in reversed(pending) if pk not in set(own)]
-
-
-def _help(database: str, orders: Sequence[int]) -> None:
-    """Be one of the processes; `generate_result` passes over what somebody else has done."""
-    import django
-
-    django.setup()
-    connection.settings_dict["NAME"] = database
-    for pk in orders:
-        generate_result(pk)

@@ -105,7 +105,7 @@ def _generate_symbol(result: SymbolResult) -> None:
     risk = next(profile for profile in RISKS if profile == run.risk)
     past = past_sessions([result.symbol], as_of=run.as_of).get(result.symbol)
     found = recommend(chain, rates=charge_rates(chain), risk=risk, past=past)
-    result.candidates, result.refusals = found.built, found.refusals
+    result.candidates, result.measured, result.refusals = found.built, found.measured, found.refusals
     if not found.recommendations:
         code = most_frequent(found.refusals)
         raise StrategyError(Reason(code, f"No structure on {result.symbol} may be recommended; most often: {code}."))

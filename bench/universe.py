@@ -1,0 +1,91 @@
+"""The whole recorded universe of 30 January 2026, from stored chains to stored rows, by every structure."""
+
+import resource
+import time
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from django.core.management import call_command
+from django.db.models import Sum
+
+from market.calendar import IST
+from market.models import ChainSnapshot, DailyBar, Instrument
+from strategies.catalog import CATALOGUE
+from strategies.models import GenerationRun, OptionStrategy, StrategyExitLevels, StrategyParameters
+from strategies.services.crew import generate_in_processes
+from strategies.services.generation import generatable, start_run
+
+DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+MASTER = DATA / "A_instruments/api-scrip-master_2026-02.csv.gz"
+CHAINS = DATA / "C_option_chains/stock_option_chain_eod_2026-01-28_to_2026-01-30.tar.xz"
+PASTS = (
+    DATA / "B_bhavcopy_cash/sec_bhavdata_full_2025-11-03_to_2026-01-23.tar.xz",
+    DATA / "B_bhavcopy_cash/sec_bhavdata_full_2026-01-27_to_2026-01-30.tar.xz",
+)
+AS_OF = datetime(2026, 1, 30, 15, 29, tzinfo=IST)
+WORKERS = 2
+SIZES = (10, 25, 50, 100, 200)
+
+
+def run() -> list[tuple[str, float, str, float]]:
+    """Prepare once, then time generation alone, whole and over growing parts of the universe."""
+    if not CHAINS.exists():
+        return []
+    _prepare()
+    symbols = generatable(AS_OF)
+    whole, seconds = _timed(symbols)
+    sums = whole.results.aggregate(measured=Sum("measured"), built=Sum("candidates"), kept=Sum("kept"))
+    rows = OptionStrategy.objects.filter(run=whole)
+    parameters = StrategyParameters.objects.filter(strategy__run=whole)
+    negative = parameters.filter(expected_value__lt=0).count() + rows.filter(expected_profit__lte=0).count()
+    empty = parameters.filter(margin_required=None).count() + rows.filter(expiry=None).count()
+    empty += (
+        parameters.filter(expected_value=None).count()
+        + rows.count()
+        - StrategyExitLevels.objects.filter(strategy__run=whole, stop_loss__isnull=False).count()
+    )
+    said = whole.results.exclude(status="done", kept__gt=0).exclude(reason_code="").count()
+    done = whole.results.filter(status="done", kept__gt=0).count()
+    stored, structures = rows.count(), rows.values("structure").distinct().count()
+    grown = [(size, _timed(symbols[:size], workers=1)[1]) for size in SIZES]
+    exponent = float(np.polyfit(np.log([n for n, _ in grown]), np.log([each for _, each in grown]), 1)[0])
+    memory = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    variants = (sums["measured"] or 0) / max(1, sums["built"] or 0)
+    return [
+        (f"{len(symbols)} symbols × {len(CATALOGUE)} structures, chains to rows, 2 processes", seconds, "s", -15.0),
+        ("candidates compared", float(sums["measured"] or 0), "", 0.0),
+        ("choices of strikes and expiry per structure built", variants, "", 50.0),
+        ("candidates per second", (sums["measured"] or 0) / seconds, "/s", 0.0),
+        ("growth with the number of symbols, one process", exponent, "(exponent)", -1.1),
+        ("largest process", memory / 1024, "MB", -1500.0),
+        ("symbols with a recommendation", float(done), "", 0.0),
+        ("symbols with one or a reason", 100 * (done + said) / len(symbols), "%", 100.0),
+        ("strategies stored", float(stored), "rows", 0.0),
+        ("structures recommended", float(structures), f"of {len(CATALOGUE)}", 0.0),
+        ("stored with max profit or expected value below zero", float(negative), "rows", -0.5),
+        ("stored with margin, expected value, expiry or stop missing", float(empty), "rows", -0.5),
+    ]
+
+
+def _timed(symbols: list[str], *, workers: int = WORKERS) -> tuple[GenerationRun, float]:
+    OptionStrategy.objects.filter(execution_status="pending").delete()
+    order = start_run(as_of=AS_OF, symbols=symbols, risk="aggressive")
+    started = time.perf_counter()
+    generate_in_processes(order, workers=workers)
+    return order, time.perf_counter() - started
+
+
+def _prepare() -> None:
+    if not Instrument.objects.filter(last_import__file_name=MASTER.name).exists():
+        call_command("import_scrip_master", file=str(MASTER), verbosity=0)
+    if not ChainSnapshot.objects.filter(taken_at__date=AS_OF.date()).exists():
+        call_command("import_chains", str(CHAINS), verbosity=0)
+    if not DailyBar.objects.filter(day=AS_OF.date()).exists():
+        call_command("import_bhavcopy", *map(str, PASTS), verbosity=0)
+
+
+if __name__ == "__main__":
+    from bench.__main__ import main
+
+    main(["universe"])

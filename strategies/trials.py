@@ -1,0 +1,175 @@
+"""Candidates of one recorded chain with what was forecast for them and what came: the raw material of calibration."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+
+from market.assembly import assemble
+from market.chain import Chain, Flags, Floats
+from market.errors import BadChain
+from market.ports import CapturedChain
+from market.quant.distribution import lognormal_distribution
+from market.rulebook.charges import ChargeRates
+from strategies.batch import Batch, concatenate
+from strategies.delta_heuristic import delta_probability
+from strategies.errors import NotConstructible
+from strategies.horizon import distribution_at
+from strategies.measure import SETTLED, leg_charges, payoff_lines, profit_mass
+from strategies.search import neighbourhood
+from strategies.settlement import settled_profit
+from strategies.spec import Structure
+from strategies.table import Ints, contract_table
+
+WIDEST_WINDOW = 400  # days: a probability is judged at every horizon, not only where the structure is advised
+TICK = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A recorded chain to try, what its underlying settled at (rupees), and the lot and charges where known.
+
+    `taken_on` and `expiry` are the recorded days; those inside `captured` may stand whole weeks apart from them, where
+    the calendar does not cover the recorded year.
+    """
+
+    archive: str
+    captured: CapturedChain
+    taken_on: date
+    expiry: date
+    settled: float
+    lot_size: int | None = None
+    rates: ChargeRates | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trials:
+    """Every trial of one chain; arrays of shape (n,).
+
+    `structure` is the place in the structures asked for. `smile`, `flat` and `delta` are probabilities of profit
+    before charges, `after_costs` the smile's after charges (NaN where the lot or the rates are not known). `profit`
+    is what came, rupees per unit before charges, `charges` in the same unit. `own` marks the rules' own choice, or
+    the nearest to it that can be traded; `advised` lies in the structure's window of days.
+    """
+
+    archive: str
+    symbol: str
+    taken_on: date
+    expiry: date
+    volatility: float
+    structure: Ints
+    smile: Floats
+    flat: Floats
+    delta: Floats
+    after_costs: Floats
+    profit: Floats
+    charges: Floats
+    own: Flags
+    advised: Flags
+
+    @property
+    def days(self) -> int:
+        """Calendar days from the chain to the expiry."""
+        return (self.expiry - self.taken_on).days
+
+
+def trials_of(order: Order, structures: Sequence[Structure], *, most: int) -> tuple[Trials | None, Counter[str]]:
+    """Return the trials of one chain and what was left out, counted by reason code.
+
+    Parameters
+    ----------
+    order : Order
+    structures : Sequence[Structure]
+        In the order that `Trials.structure` counts.
+    most : int
+        Choices kept per structure: the rules' own and the nearest to it.
+
+    Returns
+    -------
+    Trials or None, Counter
+        None when nothing could be tried. Codes are those of the chain's or the structure's refusal, LEG_LIVES_ON for
+        structures of two expiries, CANNOT_WIN and CANNOT_LOSE for candidates whose outcome was never in doubt.
+    """
+    left_out: Counter[str] = Counter()
+    try:
+        chain = _assembled(order)
+    except BadChain as refusal:
+        return None, Counter({refusal.reason.code: 1})
+    batch, own = _candidates(chain, structures, most, left_out)
+    if batch is None:
+        return None, left_out
+    lines = payoff_lines(batch)
+    wins = (lines.values.max(axis=1) > SETTLED) | (lines.right_slope > 0.0)
+    loses = (lines.values.min(axis=1) <= SETTLED) | (lines.right_slope < 0.0)
+    left_out["CANNOT_WIN"] += int((~wins).sum())
+    left_out["CANNOT_LOSE"] += int((~loses).sum())
+    open_ended = wins & loses
+    if not open_ended.any():
+        return None, +left_out
+    return _tried(order, chain, batch.take(open_ended), own[open_ended], structures), +left_out
+
+
+def _assembled(order: Order) -> Chain:
+    lot = order.lot_size or 1
+    lots = {quote.expiry: lot for quote in order.captured.quotes}
+    return assemble(order.captured, lot_sizes=lots, tick_size=TICK)
+
+
+def _candidates(
+    chain: Chain, structures: Sequence[Structure], most: int, left_out: Counter[str]
+) -> tuple[Batch | None, Flags]:
+    """Return choices of the nearest expiry only, and which of them came first."""
+    table, found = contract_table(chain), []
+    for structure in structures:
+        if structure.expiries_needed > 1:
+            left_out["LEG_LIVES_ON"] += 1
+            continue
+        try:
+            batch = neighbourhood(replace(structure, min_days=0, max_days=WIDEST_WINDOW), chain, table)
+        except NotConstructible as refusal:
+            left_out[refusal.reason.code] += 1
+            continue
+        nearest = np.flatnonzero(batch.front == 0)[:most]
+        if nearest.size:
+            found.append(batch.take(nearest))
+    if not found:
+        return None, np.zeros(0, dtype=np.bool_)
+    own = np.concatenate([np.arange(batch.size) == 0 for batch in found])
+    return concatenate(found), own
+
+
+def _tried(order: Order, chain: Chain, batch: Batch, own: Flags, structures: Sequence[Structure]) -> Trials:
+    expiry, lines = chain.expiries[0], payoff_lines(batch)
+    volatility = expiry.smile.atm_volatility
+    flat = lognormal_distribution(expiry.forward, expiry.years, volatility)
+    place = {structure.slug: number for number, structure in enumerate(structures)}
+    which = np.array([place[structure.slug] for structure in batch.structures], dtype=np.int64)[batch.which]
+    advised = np.array([each.min_days <= expiry.days_to_expiry <= each.max_days for each in structures])
+    smile = distribution_at(expiry)
+    charges = _charges(order, batch)
+    known = np.isfinite(charges)
+    after = profit_mass(lines, smile, shift=-np.nan_to_num(charges))
+    return Trials(
+        archive=order.archive,
+        symbol=chain.underlying,
+        taken_on=order.taken_on,
+        expiry=order.expiry,
+        volatility=volatility,
+        structure=which,
+        smile=profit_mass(lines, smile),
+        flat=profit_mass(lines, flat),
+        delta=delta_probability(batch),
+        after_costs=np.where(known, after, np.nan),
+        profit=settled_profit(batch, order.settled),
+        charges=charges,
+        own=own,
+        advised=advised[which],
+    )
+
+
+def _charges(order: Order, batch: Batch) -> Floats:
+    if order.rates is None or order.lot_size is None:
+        return np.full(batch.size, np.nan)
+    return leg_charges(batch.table, order.rates, batch)
