@@ -72,6 +72,7 @@ def evaluate(
     *,
     rates: ChargeRates,
     forecast: Distribution | None = None,
+    line: Polyline | None = None,
     risk_free: float = 0.0,
 ) -> Evaluation:
     """Measure a candidate under the distribution its own chain implies.
@@ -85,6 +86,8 @@ def evaluate(
         Option charges of the day: fractions of premium turnover and rupees per order.
     forecast : Distribution, optional
         The distribution one expects at the front expiry; by default the one the smile implies.
+    line : Polyline, optional
+        The candidate's payoff, where it is known already.
     risk_free : float
         Continuously compounded annual rate at which option premiums are financed to expiry.
 
@@ -106,7 +109,7 @@ def evaluate(
     Source: options-v4.md section 14, items 1 and 3; D. T. Breeden and R. H. Litzenberger (1978).
     """
     front = _front(candidate, chain)
-    line, distribution = payoff(candidate, chain), distribution_at(front)
+    line, distribution = line or payoff(candidate, chain), distribution_at(front)
     charges = _charges(candidate, rates)
     financing, expected = _financing(candidate, front, risk_free), forecast or distribution
     gross = line.expected_value(distribution) - financing

@@ -12,7 +12,7 @@ from strategies.build import Candidate
 from strategies.evaluate import Evaluation
 from strategies.forecast import flat_distribution, history_distribution
 from strategies.horizon import distribution_at
-from strategies.payoff import Polyline, payoff
+from strategies.payoff import Polyline
 
 IST = ZoneInfo("Asia/Kolkata")
 
@@ -36,11 +36,16 @@ class Figures:
 
 
 def figures(
-    candidate: Candidate, evaluation: Evaluation, chain: Chain, *, past: Past | None, forecast: Distribution | None
+    candidate: Candidate,
+    evaluation: Evaluation,
+    chain: Chain,
+    *,
+    line: Polyline,
+    past: Past | None,
+    forecast: Distribution | None,
 ) -> Figures:
-    """Compute the figures of one candidate; raises OptionsError where a rate of the day is not known."""
+    """Compute the figures of one candidate from its payoff; raises OptionsError where a rate is not known."""
     front = next(expiry for expiry in chain.expiries if expiry.expiry == candidate.expiry)
-    line = payoff(candidate, chain)
     history = history_distribution(front, past)
     margin = _margin(candidate, evaluation, chain)
     return Figures(

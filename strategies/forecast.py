@@ -52,6 +52,7 @@ def flat_distribution(expiry: ExpiryChain) -> Distribution:
     return lognormal_distribution(expiry.forward, expiry.years, expiry.smile.atm_volatility)
 
 
+@lru_cache(maxsize=64)
 def history_distribution(expiry: ExpiryChain, past: Past | None, *, seed: int = 0) -> Distribution | None:
     """Return what as many sessions drawn from the past, without their mean, make of the forward; None without a past.
 

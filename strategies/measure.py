@@ -17,7 +17,7 @@ from strategies.table import CALL, SHARE, ContractTable, Ints
 
 IST = ZoneInfo("Asia/Kolkata")
 SETTLED = 1e-9  # rupees per unit: below it a profit is rounding, not money
-CELLS = 400  # equally probable parts of the distribution on which tails and deviation are measured
+CELLS = 200  # equally probable parts of the distribution on which tails and deviation are measured
 EXPECTED_SHORTFALL = (0.05, 0.01)  # the tails of ES 95 and ES 99
 GAIN_TAIL = 0.05
 

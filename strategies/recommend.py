@@ -19,6 +19,7 @@ from strategies.exits import ExitLevels, exit_levels
 from strategies.figures import Figures, figures
 from strategies.forecast import forecasts
 from strategies.measure import measure
+from strategies.payoff import payoff
 from strategies.score import RiskProfile, Score, facts_of_batch, first_gates, score, totals
 from strategies.search import neighbourhood
 from strategies.spec import Structure
@@ -135,10 +136,11 @@ def _keep(
     candidate, chain = candidate_of(batch, place), batch.table.chain
     structure = candidate.structure
     try:
-        evaluation = evaluate(candidate, chain, rates=rates, forecast=forecast)
+        line = payoff(candidate, chain)
+        evaluation = evaluate(candidate, chain, rates=rates, forecast=forecast, line=line)
         ranking = score(evaluation, candidate, chain, risk=risk)
         exits = exit_levels(structure, evaluation)
-        shown = figures(candidate, evaluation, chain, past=past, forecast=forecast)
+        shown = figures(candidate, evaluation, chain, line=line, past=past, forecast=forecast)
     except OptionsError as error:
         result.refusals[structure.slug] = error.reason.code
         return
