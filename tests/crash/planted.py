@@ -17,6 +17,7 @@ def _resend() -> None:
     from execution.evidence import Watch
     from execution.lifecycle import OrderState
     from execution.ports import ClearedOrder
+    from execution.services.preparation import request_for
 
     inner = Watch.look
 
@@ -25,8 +26,11 @@ def _resend() -> None:
         ledger = own._ledger
         for known in ledger.known_orders().values():
             if known.state is OrderState.SENDING:
-                basket = ledger.basket(known.run)
-                request = ledger._request(basket, basket.attempt(known.correlation_id))
+                attempt = ledger.basket(known.run).attempt(known.correlation_id)
+                listed = ledger.listed(known.run, attempt.leg)
+                request = request_for(
+                    listed, attempt.correlation_id, side=attempt.side, quantity=attempt.quantity, limit=attempt.limit
+                )
                 own._broker.place(ClearedOrder(request, own._clock.elapsed()))
         return inner(own, everything=everything)
 

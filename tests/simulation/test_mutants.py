@@ -17,6 +17,7 @@ SHOWS = {
     "no pace": 181,
     "one negative suffices": 218,
     "last-write-wins updates": 271,
+    "last-write-wins updates": 389,
     "a failed lookup finds nothing": 20,
     "no duplicate detection": 7,
     "zombie ignored": 23,

@@ -303,7 +303,7 @@ def test_a_thousand_queries_are_not_needed(account, django_assert_max_num_querie
     for number in range(20):
         offer(f"S{number}")
 
-    with django_assert_max_num_queries(15):
+    with django_assert_max_num_queries(16):  # the exchanges are asked apart: joined they took seconds
         allocate_portfolio(account, as_of=AS_OF)
 
 

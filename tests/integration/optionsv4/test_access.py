@@ -19,6 +19,7 @@ TABLE = {
     "/execution/": (IN, OK, OK, OK, OK),
     "/execution/preview/0/": (IN, NO, LOST, LOST, LOST),
     "/execution/stop/0/": (IN, NO, NO, NO, LOST),
+    "/strategies/calibration": (IN, IN, OK, OK, OK),
     "/api/openapi.json": (IN, OK, OK, OK, OK),
     "/api/docs": (IN, OK, OK, OK, OK),
     "/api/option-strategies": (OUT, OK, OK, OK, OK),
@@ -92,7 +93,7 @@ def test_fm_F7_every_role_gets_exactly_its_pages(role):
 def test_the_table_covers_every_page_of_our_own():
     names = {str(pattern.pattern) for pattern in get_resolver().url_patterns}
 
-    assert names == {"healthz", "api/", "admin/", ""}
+    assert names == {"healthz", "api/", "admin/", "strategies/", ""}
 
 
 def test_the_table_names_every_model_that_has_admin_pages():
