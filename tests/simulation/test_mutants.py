@@ -16,7 +16,6 @@ SHOWS = {
     "a lost race or lease does not stop": 8,
     "no pace": 181,
     "one negative suffices": 218,
-    "last-write-wins updates": 271,
     "last-write-wins updates": 389,
     "a failed lookup finds nothing": 20,
     "no duplicate detection": 7,
