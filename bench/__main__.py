@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).resolve().parent.parent
-MODULES = ("pricing", "master_import", "chains", "view", "generation", "execution", "day")
+MODULES = ("pricing", "master_import", "chains", "view", "generation", "universe", "execution", "day")
 
 
 def main(names: list[str]) -> None:
