@@ -161,11 +161,21 @@ def _require_left(order: LegOrder, now: datetime) -> None:
         raise denied("ORDER_OF_TODAY", f"Order {name} is of today.", "The trader reads how it ends from the book.")
 
 
+def _is_borne(order: LegOrder, order_id: str) -> bool:
+    """Whether another order of the account, or a trade of one, has this id at the broker."""
+    others = LegOrder.objects.filter(run__account=order.run.account, broker_order_id=order_id).exclude(pk=order.pk)
+    trades = Trade.objects.filter(account=order.run.account, order_id=order_id).exclude(leg_order=order)
+    return others.exists() or trades.exists()
+
+
 def _require_end(order: LegOrder, end: OrderEnd) -> None:
     require_order_id(end.order_id)
     if end.order_id and order.broker_order_id not in ("", end.order_id):
         sentence = f"Order {end.name} is {order.broker_order_id} at the broker, not {end.order_id}."
         raise denied("OTHER_ORDER", sentence, "Look up the one that is named.")
+    if end.order_id and _is_borne(order, end.order_id):
+        sentence = f"Order {end.order_id} of the broker is booked under another order."
+        raise denied("OTHER_ORDER", sentence, "Look up the id of this one.")
     if not order.filled_quantity <= end.filled <= order.quantity:
         known = f"{order.filled_quantity} of {order.quantity} units of {end.name} are booked"
         raise denied("UNITS", f"{known}: {end.filled} is none it can have filled in all.", "Look it up again.")

@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
+from django.db.models import Sum
 from django.utils import timezone
 
 from allocation.models import Account
@@ -45,6 +46,8 @@ from strategies.models import OptionStrategy
 TAKES = frozenset(
     {RunState.BUYING, RunState.SELLING, RunState.SETTLING, RunState.UNWINDING, RunState.ATTENTION},
 )
+
+NAME = "HAND-"  # begins the name of an order that a person made
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,7 @@ class _Trade:
         """Whole lots of the leg's contract, of which the broker's order is, where we have seen it."""
         trade = self.trade
         require_lots(trade.units, listed.unit_lot, least=1)
+        self._require_unbooked()
         order = ExternalOrder.objects.filter(account=self.account, broker_order_id=trade.order_id).first()
         if not trade.order_id or order is None:
             return
@@ -157,6 +161,22 @@ class _Trade:
                 f" not {trade.side} {trade.units} of {listed.security_id} ({listed.symbol})."
             )
             raise denied("OTHER_ORDER", sentence, "Name the leg it was made in: manage.py attention lists it.")
+
+    def _require_unbooked(self) -> None:
+        """A broker's order is booked once: no more of it than it filled, and none of what is an order of ours."""
+        trade, orders = self.trade, LegOrder.objects.filter(run__account=self.account)
+        if not trade.order_id:
+            return
+        ours = orders.filter(broker_order_id=trade.order_id).exclude(correlation_id__startswith=NAME)
+        if ours.exists():
+            sentence = f"Order {trade.order_id} is an order of ours."
+            raise denied("OUR_ORDER", sentence, "Say how it ended: attention book-order.")
+        rows = Trade.objects.filter(account=self.account, order_id=trade.order_id)
+        booked = rows.aggregate(units=Sum("quantity"))["units"] or 0
+        known = ExternalOrder.objects.filter(account=self.account, broker_order_id=trade.order_id).first()
+        if booked and (known is None or booked + trade.units > known.filled_quantity):
+            sentence = f"{booked} units of order {trade.order_id} are booked already."
+            raise denied("BOOKED_ALREADY", sentence, "Another trade has another order's id.")
 
     def _require_fits(self, basket: Basket, listed: ListedLeg) -> None:
         trade, leg = self.trade, basket.leg(listed.leg.number)
@@ -308,7 +328,7 @@ def _name_of(trade: HandTrade, account: Account) -> str:
     price = trade.price.normalize() if trade.price.is_finite() else trade.price
     at = trade.at.astimezone(IST).isoformat()
     parts = (account.pk, trade.strategy_id, trade.leg, trade.side.value, trade.units, price, at, trade.order_id)
-    return "HAND-" + hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()[:16]
+    return NAME + hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()[:16]
 
 
 def _of_trade(name: str, trade: HandTrade, symbol: str, then: str, run_id: int | None) -> Booking:

@@ -88,8 +88,18 @@ class DatabaseLedger:
         """Write what changed, with its trades; the triggers write the audit rows in the same transaction."""
         with transaction.atomic():
             assert_epoch(self._account.pk, self._lease.epoch, lazily=_only_intends(before, after))
+            after = self._beside_another(before, after)
             self._write(before, after, trades)
         return replace(after, version=before.version + 1)
+
+    def _beside_another(self, before: Basket, after: Basket) -> Basket:
+        """Leave an ended run ended while another of its strategy is open: the fill is booked, a person is called."""
+        if not before.has_ended or after.has_ended:
+            return after
+        strategy = ExecutionRun.objects.filter(pk=before.run).values("strategy_id")
+        if not ExecutionRun.objects.open().filter(strategy_id__in=strategy).exclude(pk=before.run).exists():
+            return after
+        return replace(after, state=before.state, phase_at=before.phase_at, reason=before.reason)
 
     def clear(self, before: Basket, after: Basket, correlation_id: str) -> ClearedOrder:
         """Pass the last gate and commit SENDING: from then on the order may be at the broker.

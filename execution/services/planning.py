@@ -104,7 +104,7 @@ class DeskOfRun:
         key = listed.segment, listed.security_id
         held = self._ours()
         try:
-            rows = self._positions(held)
+            rows = self._positions(held, anew=side is Side.SELL)
         except BrokerError:
             if not flattens:
                 raise
@@ -116,10 +116,13 @@ class DeskOfRun:
             remedy = f"Somebody traded by hand? Compare, then: {BOOK_TRADE}"
             raise ExecutionDenied(Reason("HELD_LESS", sentence, remedy))
 
-    def _positions(self, held: Mapping[tuple[str, str], int]) -> Sequence[BrokerPosition]:
-        """The broker's, read once for the orders of a moment; anew as soon as a fill of ours changed what we hold."""
+    def _positions(self, held: Mapping[tuple[str, str], int], *, anew: bool) -> Sequence[BrokerPosition]:
+        """The broker's, read once for the orders of a moment; anew as soon as a fill of ours changed what we hold.
+
+        A sale always reads anew: what somebody closed a moment ago would be sold short.
+        """
         now = self._desk.clock.elapsed()
-        if self._shown is None or now - self._shown.at >= POSITIONS_HOLD_SECONDS or self._shown.held != held:
+        if anew or self._shown is None or now - self._shown.at >= POSITIONS_HOLD_SECONDS or self._shown.held != held:
             self._shown = _Shown(now, held, self._desk.broker.positions())
         return self._shown.rows
 

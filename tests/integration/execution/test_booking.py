@@ -14,6 +14,7 @@ from django.core.management import CommandError, call_command
 from django.db.models import F
 
 from allocation.models import Account
+from execution.basket.messages import Seen
 from execution.errors import ExecutionDenied, OrderRefused, OutcomeUnknown
 from execution.models import (
     Alert,
@@ -28,6 +29,7 @@ from execution.models import (
     TradingState,
 )
 from execution.overview import overview
+from execution.ports import BrokerOrder, BrokerTrade, OrderStatus
 from execution.services.attention import settle
 from execution.services.booking import OrderEnd, book_order
 from execution.services.hand_trades import HandTrade, book_trade
@@ -638,3 +640,63 @@ def test_an_entry_that_a_late_order_opened_again_can_be_settled(
     opened.refresh_from_db()
     assert (entry.state, opened.execution_detail, opened.execution_status) == (*ends, "executed")
     assert bool(held()) == (outcome == "complete")
+
+
+# --- what a review found ---------------------------------------------------------------------------------------------
+
+
+def never_placed(run: ExecutionRun, leg: Any, name: str) -> LegOrder:
+    """An order of a run that was given up after its quarantine."""
+    security = next(row["security_id"] for row in run.intended if row["row"] == leg.pk)
+    row = LegOrder.objects.create(
+        run=run, leg=leg, side="BUY", segment="NSE_FNO", security_id=security, symbol="x", quantity=LOT,
+        limit_price=Decimal(40), correlation_id=name, intended_at=NOON, attempt=1, slice_number=1, phase="buying",
+    )  # fmt: skip
+    LegOrder.objects.filter(pk=row.pk).update(state="sending", sent_at=NOON)
+    return walk(row, "unknown", "not_placed")
+
+
+def test_fm_A3_a_late_fill_of_an_ended_exit_does_not_stop_the_trader_while_another_exit_is_open(
+    opened: OptionStrategy, desk: Desk
+):
+    first = open_exit(opened, SAID, desk)
+    walk(first, "precheck", "ready", "buying")
+    order = never_placed(first, opened.legs.get(leg_number=SHORT), "Z1")
+    walk(first, "settling", "failed_flat")
+    OptionStrategy.objects.filter(pk=opened.pk).update(execution_detail="")
+    opened.refresh_from_db()
+    second = open_exit(opened, SAID, desk)
+    told = BrokerOrder(
+        order_id="555", correlation_id="Z1", status=OrderStatus.TRADED, quantity=LOT, filled_quantity=LOT
+    )
+
+    with trading(desk) as leader:
+        seen = Seen("Z1", told, LOT, Decimal(40 * LOT))
+        leader._executor.apply(first.pk, seen, [BrokerTrade("555", "1", LOT, Decimal(40), NOON)])
+
+    first.refresh_from_db()
+    order.refresh_from_db()
+    assert (first.state, second.state, order.filled_quantity) == ("failed_flat", "created", LOT)
+    assert Trade.objects.filter(leg_order=order).count() == 1
+    assert Alert.objects.filter(code="FOUND_LATE").exists()
+
+
+def test_one_order_of_the_broker_is_booked_once(make_strategy: Make, desk: Desk, account: Account):
+    strategy = make_strategy(sets=2, levels=LEAVE)
+    run_queue(desk)
+    security = LegOrder.objects.filter(side="BUY").values_list("security_id", flat=True)[0]
+    ExternalOrder.objects.create(
+        account=account, broker_order_id="77", security_id=security, side="SELL", quantity=LOT, filled_quantity=LOT,
+        status="TRADED",
+    )  # fmt: skip
+    booked(hand(strategy, order_id="77"), account)
+
+    again = hand(strategy, order_id="77", at=LATER + timedelta(minutes=1))
+
+    assert refused(lambda: booked(again, account)) == "BOOKED_ALREADY"
+
+
+def test_an_order_of_ours_is_no_trade_by_hand(opened: OptionStrategy, account: Account):
+    ours = LegOrder.objects.filter(side="BUY").values_list("broker_order_id", flat=True)[0]
+
+    assert refused(lambda: booked(hand(opened, order_id=ours), account)) == "OUR_ORDER"
