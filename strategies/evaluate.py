@@ -3,10 +3,10 @@
 import math
 from dataclasses import dataclass, fields
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from market.calendar import IST
 from market.chain import Chain, ExpiryChain, Floats
 from market.contract import Side
 from market.errors import InvalidInput, Reason
@@ -16,7 +16,6 @@ from strategies.build import BuiltLeg, Candidate
 from strategies.horizon import distribution_at
 from strategies.payoff import Polyline, Range, payoff
 
-IST = ZoneInfo("Asia/Kolkata")
 TAIL, FAR_TAIL = 0.05, 0.01  # probability in the tails that are averaged
 
 

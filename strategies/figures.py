@@ -2,8 +2,8 @@
 
 import math
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo
 
+from market.calendar import IST
 from market.chain import Chain, ExpiryChain
 from market.margin import MarginLeg, margin_per_set
 from market.quant.distribution import Distribution
@@ -14,8 +14,6 @@ from strategies.forecast import flat_distribution, history_distribution
 from strategies.horizon import distribution_at
 from strategies.payoff import Polyline
 
-IST = ZoneInfo("Asia/Kolkata")
-
 
 @dataclass(frozen=True, slots=True)
 class Figures:
@@ -24,7 +22,8 @@ class Figures:
     probability_flat: lognormal at the at-the-money volatility. probability_history: blocks of past sessions without
     their mean, put on the forward. probability_touch: of reaching a price from which expiry would be a loss (or, where
     the forward itself is one, a profit) at any time before the front expiry. forecast_volatility: annual, at the front
-    expiry. margin: rupees one set blocks; return_on_margin: the forecast value of a set over it.
+    expiry. margin: rupees one set blocks; return_on_margin: the forecast value of a set over it, None where
+    nothing is blocked.
     """
 
     probability_flat: float
@@ -32,7 +31,7 @@ class Figures:
     probability_touch: float
     forecast_volatility: float | None
     margin: float
-    return_on_margin: float
+    return_on_margin: float | None
 
 
 def figures(
@@ -54,7 +53,7 @@ def figures(
         probability_touch=touch_probability(line, front),
         forecast_volatility=None if forecast is None else _volatility(forecast, front),
         margin=margin,
-        return_on_margin=evaluation.forecast_value * candidate.lot_size / margin if margin > 0.0 else 0.0,
+        return_on_margin=evaluation.forecast_value * candidate.lot_size / margin if margin > 0.0 else None,
     )
 
 

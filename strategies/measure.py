@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from market.calendar import IST
 from market.chain import ExpiryChain, Flags, Floats
 from market.quant.distribution import Distribution
 from market.rulebook.charges import ChargeRates, equity_charges
@@ -15,7 +15,6 @@ from strategies.batch import Batch
 from strategies.horizon import distribution_at, horizon_grid, surviving_values
 from strategies.table import CALL, SHARE, ContractTable, Ints
 
-IST = ZoneInfo("Asia/Kolkata")
 SETTLED = 1e-9  # rupees per unit: below it a profit is rounding, not money
 CELLS = 200  # equally probable parts of the distribution on which tails and deviation are measured
 EXPECTED_SHORTFALL = (0.05, 0.01)  # the tails of ES 95 and ES 99

@@ -18,7 +18,7 @@ LOOKBACK = timedelta(days=200)  # about 135 sessions
 
 def record_daily_bars(source: MarketSource, symbols: Sequence[str], *, as_of: datetime) -> dict[str, Reason | None]:
     """Store what has closed since the newest stored session of each symbol; None means stored, else why not."""
-    kinds = dict(Underlying.objects.filter(symbol__in=symbols).values_list("symbol", "kind"))
+    known = Underlying.objects.filter(symbol__in=symbols).in_bulk(field_name="symbol")
     outcome: dict[str, Reason | None] = {}
     days: list[ShareDay] = []
     newest = _newest(symbols)
@@ -29,8 +29,10 @@ def record_daily_bars(source: MarketSource, symbols: Sequence[str], *, as_of: da
         except OptionsError as error:
             outcome[symbol] = error.reason
             continue
-        series = "IDX" if kinds.get(symbol) == "index" else "EQ"
-        days += [_day(symbol, series, candle) for candle in candles]
+        row = known.get(symbol)
+        series = "IDX" if row is not None and row.kind == "index" else "EQ"
+        exchange = "NSE" if row is None else row.exchange
+        days += [_day(exchange, symbol, series, candle) for candle in candles]
         outcome[symbol] = None
     if days:
         with transaction.atomic():
@@ -43,9 +45,9 @@ def _newest(symbols: Sequence[str]) -> dict[str, date]:
     return dict(rows.values_list("symbol").annotate(newest=Max("day")).order_by())
 
 
-def _day(symbol: str, series: str, candle: DayCandle) -> ShareDay:
+def _day(exchange: str, symbol: str, series: str, candle: DayCandle) -> ShareDay:
     return ShareDay(
-        exchange="NSE",
+        exchange=exchange,
         symbol=symbol,
         series=series,
         day=candle.day,
@@ -55,6 +57,6 @@ def _day(symbol: str, series: str, candle: DayCandle) -> ShareDay:
         close=candle.close,
         last_price=candle.close,
         previous_close=None,
-        volume=candle.volume or 0,
+        volume=candle.volume or 0,  # an index trades nothing
         delivered=None,
     )

@@ -7,12 +7,12 @@ from strategies.models.calibration import (
     Convention,
     RecalibrationMap,
 )
+from strategies.models.queue import QueuedStrategy
 from strategies.models.strategy import (
     LEGAL_TRANSITIONS,
     ExecutionStatus,
     GenerationRun,
     OptionStrategy,
-    QueuedStrategy,
     Risk,
     StrategyExitLevels,
     StrategyLeg,

@@ -26,7 +26,7 @@ MAY_BE_EMPTY: Mapping[str, frozenset[str]] = MappingProxyType(
         ),
         "strategy_details": frozenset(["implied_volatility", "open_interest"]),
         "strategy_parameters": frozenset(
-            ["iv_percentile", "risk_reward", "probability_history", "forecast_volatility"]
+            ["iv_percentile", "risk_reward", "probability_history", "forecast_volatility", "return_on_margin"]
         ),
         "strategy_exit_levels": frozenset(["resident_stop_multiple"]),
     }

@@ -128,9 +128,10 @@ def _shown(shown: Figures) -> dict[str, Decimal | None]:
         for name in ("probability_flat", "probability_history", "probability_touch", "forecast_volatility")
         for value in [getattr(shown, name)]
     }
+    on_margin = shown.return_on_margin
     return fractions | {
         "margin_required": to_decimal(shown.margin, places=2),
-        "return_on_margin": _capped(shown.return_on_margin, SHARPE_BOUND),
+        "return_on_margin": None if on_margin is None else _capped(on_margin, SHARPE_BOUND),
     }
 
 
