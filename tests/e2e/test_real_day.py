@@ -44,7 +44,7 @@ def test_a_whole_real_day(shared_data):
     }
     assert stamps == {"15:29:00"}
     assert generated["symbols"] == 206
-    assert generated["succeeded"] == SymbolResult.objects.filter(status="done").count() >= 150
+    assert generated["succeeded"] == SymbolResult.objects.filter(status="done").count() == 198
     assert not SymbolResult.objects.filter(status="failed", reason_code="").exists()
     assert len(marked["marked"]) == 5
     assert preview
