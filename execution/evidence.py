@@ -31,6 +31,11 @@ BOOK_ORDER = "manage.py attention book-order {} --filled UNITS --price PRICE --r
 BOOK_TRADE = (
     "manage.py attention book-trade --strategy ID --leg N --side SIDE --units U --price P --at WHEN --reason WORDS"
 )
+REMEDY_HELD = f"Somebody traded by hand, or a fill was missed: compare, then book what is missing: {BOOK_TRADE}"
+REMEDY_FLAT = (
+    "Somebody opened it by hand: close it at the broker, who knows whose it is."
+    f" Only what was traded in a leg of a strategy that is still open is booked: {BOOK_TRADE}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +205,7 @@ class Watch:
         said = Reason(
             "POSITION_DIFFERS",
             f"Our trades add up to {ours} units of {key[0]} {key[1]}, the broker shows {theirs}.",
-            f"Somebody traded by hand, or a fill was missed: compare, then book what is missing: {BOOK_TRADE}",
+            REMEDY_HELD if ours else REMEDY_FLAT,
         )
         self._ledger.call_person(None, CallPerson(said))
         return said

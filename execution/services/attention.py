@@ -7,9 +7,11 @@ from django.db import transaction
 from django.db.models import F, Max
 
 from execution.errors import ExecutionDenied, LostRace
-from execution.lifecycle import RUN_TABLE, RunEvent, RunState, advance
-from execution.models import Alert, ExecutionRun, LegOrder, Position, ReconcileReport, RunPurpose
+from execution.lifecycle import RUN_TABLE, IllegalTransition, RunEvent, RunState, StrategyState, advance
+from execution.models import Alert, AuditEntry, ExecutionRun, LegOrder, Position, ReconcileReport, RunPurpose
+from execution.services.booking import BOOKED_BY_HAND
 from execution.services.outcomes import follow
+from execution.services.transitions import state_of
 from market.actor import acting
 from market.errors import Reason
 
@@ -31,7 +33,7 @@ def settle(run_id: int, *, outcome: str, reason: str, actor: str) -> ExecutionRu
         if event is not RunEvent.UNWIND:
             _require_reconciled(run)
         _require_true(run, event)
-        _write(run, event, Reason("SETTLED_BY_HAND", f"{actor}: {reason}"))
+        _settle(run, event, Reason("SETTLED_BY_HAND", f"{actor}: {reason}"))
     logger.info("run %s settled as %s by %s: %s", run_id, outcome, actor, reason)
     return run
 
@@ -62,6 +64,9 @@ def _require_true(run: ExecutionRun, event: RunEvent) -> None:
         raise ExecutionDenied(Reason("NOT_AN_ENTRY", sentence, "Settle it as flat or complete."))
     if event is RunEvent.FLATTEN and entry and held:
         raise _untrue(run, f"it still holds {held}")
+    if event is RunEvent.FLATTEN and not entry and (not held or state_of(run.strategy) is StrategyState.CLOSED):
+        # As flat an exit leaves its strategy open, to be closed by the next one.
+        raise _untrue(run, f"its strategy holds {held or 'nothing'} and is {state_of(run.strategy)}, not left open")
     wanted = _wanted(run) if entry else {}
     if event is RunEvent.COMPLETE and held != wanted:
         raise _untrue(run, f"it holds {held}, complete would be {wanted}")
@@ -81,9 +86,22 @@ def _wanted(run: ExecutionRun) -> dict[str, int]:
 
 
 def _stopped_at(run: ExecutionRun) -> datetime:
-    """When a person was last called about this run, by the database's clock as the reports are."""
+    """When a person was last called about this run, or last booked a trade of its strategy.
+
+    By the database's clock, as the reports are.
+    """
     called: datetime | None = Alert.objects.filter(run=run).aggregate(last=Max("at"))["last"]
-    return called or run.started_at
+    names = LegOrder.objects.filter(run__strategy=run.strategy_id).values("correlation_id")
+    words = AuditEntry.objects.filter(event=BOOKED_BY_HAND, subject_kind__in=["order", "trade"], subject_id__in=names)
+    booked: datetime | None = words.aggregate(last=Max("at"))["last"]
+    return max(moment for moment in (called, booked, run.started_at) if moment is not None)
+
+
+def _settle(run: ExecutionRun, event: RunEvent, reason: Reason) -> None:
+    try:
+        _write(run, event, reason)
+    except IllegalTransition as refusal:
+        raise _untrue(run, f"its strategy is {state_of(run.strategy)}, which does not follow") from refusal
 
 
 def _write(run: ExecutionRun, event: RunEvent, reason: Reason) -> None:

@@ -187,7 +187,7 @@ class _Trade:
         after = filled + leg.side.sign * trade.side.sign * trade.units
         backward = trade.side is not leg.side
         held = _held(self.strategy, self.account).get(listed.security_id, 0)
-        if backward and basket.purpose is not Purpose.ENTRY:
+        if backward and basket.purpose is not Purpose.ENTRY and held * trade.side.sign >= 0:
             sentence = f"Run {basket.run} closes leg {leg.number} by {leg.side}; {trade.side} would open it again."
             raise denied("RUN_UNDER_WAY", sentence, "Close by hand what was opened by hand; let the run end.")
         if after < 0 or (basket.purpose is not Purpose.ENTRY and trade.units > abs(held)):

@@ -20,6 +20,7 @@ _LEADS_TO = {
     StrategyEvent.HOLD: StrategyState.EXECUTED,
     StrategyEvent.CLOSED: StrategyState.CLOSED,
 }
+_ENDS_WITH_NOTHING = frozenset({StrategyEvent.FAIL, StrategyEvent.CLOSED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,9 @@ def follow(run: ExecutionRun, reason: Reason | None, at: datetime) -> None:
         return  # alarmed already, or ended before an order was found late: the alert tells it
     if _is_told_already(event, state_of(strategy)):
         return
-    if event is StrategyEvent.FAIL and state_of(strategy) is StrategyState.EXECUTED:
-        move_strategy(strategy, StrategyEvent.CLOSE)  # it was open, and was taken back after all
+    if event in _ENDS_WITH_NOTHING and state_of(strategy) is StrategyState.EXECUTED:
+        # It was open and was taken back after all, or an exit that was given up came to its end late.
+        move_strategy(strategy, StrategyEvent.CLOSE)
         event = StrategyEvent.CLOSED
     filled = event is StrategyEvent.FILL
     move_strategy(strategy, event, note=note, executed_at=at if filled else None)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.db.models import F
 
 from allocation.models import Account
@@ -29,7 +30,7 @@ from execution.models import (
     TradingState,
 )
 from execution.overview import overview
-from execution.ports import BrokerOrder, BrokerTrade, OrderStatus
+from execution.ports import BrokerOrder, BrokerPosition, BrokerTrade, OrderStatus
 from execution.services.attention import settle
 from execution.services.booking import OrderEnd, book_order
 from execution.services.hand_trades import HandTrade, book_trade
@@ -645,12 +646,13 @@ def test_an_entry_that_a_late_order_opened_again_can_be_settled(
 # --- what a review found ---------------------------------------------------------------------------------------------
 
 
-def never_placed(run: ExecutionRun, leg: Any, name: str) -> LegOrder:
+def never_placed(run: ExecutionRun, leg: Any, name: str, attempt: int = 1) -> LegOrder:
     """An order of a run that was given up after its quarantine."""
     security = next(row["security_id"] for row in run.intended if row["row"] == leg.pk)
     row = LegOrder.objects.create(
         run=run, leg=leg, side="BUY", segment="NSE_FNO", security_id=security, symbol="x", quantity=LOT,
-        limit_price=Decimal(40), correlation_id=name, intended_at=NOON, attempt=1, slice_number=1, phase="buying",
+        limit_price=Decimal(40), correlation_id=name, intended_at=NOON, attempt=attempt, slice_number=1,
+        phase="buying",
     )  # fmt: skip
     LegOrder.objects.filter(pk=row.pk).update(state="sending", sent_at=NOON)
     return walk(row, "unknown", "not_placed")
@@ -700,3 +702,137 @@ def test_an_order_of_ours_is_no_trade_by_hand(opened: OptionStrategy, account: A
     ours = LegOrder.objects.filter(side="BUY").values_list("broker_order_id", flat=True)[0]
 
     assert refused(lambda: booked(hand(opened, order_id=ours), account)) == "OUR_ORDER"
+
+
+@pytest.fixture
+def given_up_exit(opened: OptionStrategy, desk: Desk) -> ExecutionRun:
+    """An exit that ended with nothing: neither of its orders for the short was found."""
+    run = open_exit(opened, SAID, desk)
+    walk(run, "precheck", "ready", "buying")
+    short = opened.legs.get(leg_number=SHORT)
+    never_placed(run, short, "Z1")
+    never_placed(run, short, "Z2", attempt=2)
+    walk(run, "settling", "failed_flat")
+    OptionStrategy.objects.filter(pk=opened.pk).update(execution_detail="")
+    return run
+
+
+@pytest.fixture
+def reopened(given_up_exit: ExecutionRun, desk: Desk) -> ExecutionRun:
+    """One of them had filled after all: the short is bought back."""
+    run = given_up_exit
+    found_late(desk, run, "Z1")
+    run.refresh_from_db()
+    assert (run.state, held()) == ("attention", {Decimal(1000): LOT})
+    return run
+
+
+def found_late(desk: Desk, run: ExecutionRun, name: str, order_id: str = "555") -> None:
+    told = BrokerOrder(
+        order_id=order_id, correlation_id=name, status=OrderStatus.TRADED, quantity=LOT, filled_quantity=LOT
+    )
+    with trading(desk) as leader:
+        seen = Seen(name, told, LOT, Decimal(40 * LOT))
+        leader._executor.apply(run.pk, seen, [BrokerTrade(order_id, "1", LOT, Decimal(40), NOON)])
+
+
+class AsBooked(EmptyBooks):
+    """A broker that holds what our books hold."""
+
+    def positions(self) -> list[BrokerPosition]:
+        rows = Position.objects.exclude(quantity=0)
+        return [BrokerPosition("NSE_FNO", row.security_id, "MARGIN", row.quantity) for row in rows]
+
+
+def compared(desk: Desk) -> None:
+    """A few days later the trader finds the broker's books equal to ours."""
+    later = at(desk, NOW)
+    with trading(replace(later, broker=AsBooked(later.broker))) as leader:
+        assert leader.reconcile()
+
+
+def chain_audit() -> None:
+    """Do what a commit does: ordinary tests never commit."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+
+
+def settled(run: ExecutionRun, outcome: str) -> tuple[str, str]:
+    settle(run.pk, outcome=outcome, reason="compared", actor="cli:anna")
+    run.refresh_from_db()
+    run.strategy.refresh_from_db()
+    return run.state, run.strategy.execution_detail
+
+
+def test_fm_A3_an_exit_that_was_found_late_and_finished_by_hand_closes_its_strategy(
+    reopened: ExecutionRun, desk: Desk, account: Account
+):
+    booked(hand(reopened.strategy), account)
+    compared(desk)
+
+    assert (settled(reopened, "complete"), held()) == (("complete", "closed"), {})
+
+
+def test_fm_A3_an_exit_that_was_found_late_is_settled_as_flat_and_the_next_one_sells_the_rest(
+    reopened: ExecutionRun, desk: Desk
+):
+    compared(desk)
+
+    assert settled(reopened, "flat") == ("flat", "")
+    rest = open_exit(reopened.strategy, SAID, desk)
+    assert [(leg["side"], leg["quantity"]) for leg in rest.intended] == [("SELL", LOT)]
+
+
+@pytest.fixture
+def overshot(reopened: ExecutionRun, desk: Desk, account: Account) -> ExecutionRun:
+    """Its strategy was closed, and then the second order for the short was found to have filled as well."""
+    booked(hand(reopened.strategy), account)
+    compared(desk)
+    settled(reopened, "complete")
+    found_late(desk, reopened, "Z2", order_id="556")
+    reopened.refresh_from_db()
+    assert (reopened.state, held()) == ("attention", {Decimal(1050): LOT})
+    return reopened
+
+
+def test_fm_A3_what_an_exit_bought_too_much_is_sold_by_hand_booked_and_settled(
+    overshot: ExecutionRun, desk: Desk, account: Account
+):
+    sold = hand(overshot.strategy, leg=SHORT, at=LATER + timedelta(minutes=9))
+    again = hand(overshot.strategy, leg=SHORT, at=LATER + timedelta(minutes=10))
+
+    booked(sold, account)
+
+    assert held() == {}
+    assert refused(lambda: booked(again, account)) == "RUN_UNDER_WAY"  # it would open the short again
+    compared(desk)
+    assert settled(overshot, "complete") == ("complete", "closed")
+
+
+def test_an_exit_is_not_left_as_flat_when_nothing_is_left_to_close(overshot: ExecutionRun, desk: Desk):
+    compared(desk)
+
+    assert refused(lambda: settled(overshot, "flat")) == "NOT_TRUE"
+
+
+def test_an_entry_that_failed_is_not_complete_after_all(desk: Desk, given_up: LegOrder, account: Account):
+    """Its strategy has ended as failed: what was found of it is taken back, or closed by hand and booked."""
+    ended(given_up, LOT, "40.05", order_id="771")
+    strategy = OptionStrategy.objects.get()
+    booked(hand(strategy, leg=SHORT, price=Decimal("30.05")), account)
+    assert held() == {Decimal(1000): LOT, Decimal(1050): -LOT}
+    compared(desk)
+
+    assert refused(lambda: settled(given_up.run, "complete")) == "NOT_TRUE"
+
+
+def test_a_comparison_older_than_a_booking_settles_nothing(reopened: ExecutionRun, desk: Desk, account: Account):
+    compared(desk)
+    booked(hand(reopened.strategy), account)
+    chain_audit()
+
+    assert refused(lambda: settled(reopened, "complete")) == "NOT_RECONCILED"
+
+    compared(desk)
+    assert settled(reopened, "complete") == ("complete", "closed")

@@ -64,7 +64,10 @@ def test_what_somebody_opened_again_by_hand_is_found(flat: Desk) -> None:
     assert (report.clean, finding["code"]) == (False, "POSITION_DIFFERS")
     assert finding["sentence"] == "Our trades add up to 0 units of NSE_FNO 10, the broker shows 500."
     alert = Alert.objects.get(code="POSITION_DIFFERS")
-    assert (alert.level, "manage.py attention book-trade" in alert.remedy) == ("CRITICAL", True)
+    assert (alert.level, alert.remedy.startswith("Somebody opened it by hand: close it at the broker")) == (
+        "CRITICAL",
+        True,
+    )
     assert standing(flat.account.pk).state == "REDUCE_ONLY"
 
 
