@@ -143,6 +143,14 @@ class LegOrder(models.Model):
                 name="leg_orders_one_live_attempt",
             ),
         ]
+        indexes = [
+            models.Index(fields=["sent_at"], name="leg_orders_sent"),
+            models.Index(
+                fields=["intended_at"],
+                condition=models.Q(state__in=["refused", "rejected"]),
+                name="leg_orders_refused",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.side} {self.quantity} {self.symbol} {self.state}"
@@ -189,7 +197,10 @@ class Trade(models.Model):
             ),
             bounded("trades", "charges", 0, MONEY_MAX),
         ]
-        indexes = [models.Index(fields=["strategy", "timestamp"], name="trades_strategy_idx")]
+        indexes = [
+            models.Index(fields=["strategy", "timestamp"], name="trades_strategy_idx"),
+            models.Index(fields=["account", "timestamp"], name="trades_account_idx"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.action} {self.quantity} {self.symbol} @ {price_text(self.price)}"

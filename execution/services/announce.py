@@ -1,9 +1,16 @@
-"""One hint to every open page per state change; losing one loses nothing, the rows are the truth."""
+"""One hint to every open page per state change; losing one loses nothing, the rows are the truth.
 
+A thread of its own sends them: whoever trades waits neither for Redis nor for a connection to it.
+"""
+
+import asyncio
+import atexit
 import logging
-from functools import partial
+import os
+from concurrent.futures import Future, wait
+from functools import cache, partial
+from threading import Thread
 
-from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import transaction
 from redis.exceptions import RedisError
@@ -11,6 +18,9 @@ from redis.exceptions import RedisError
 from execution.models import LegOrder
 
 ORDERS_GROUP = "orders"
+MOST_WAITING = 1_000  # hints; while Redis takes none, later ones are dropped
+TELL_SECONDS = 2.0
+FLUSH_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -29,11 +39,55 @@ def order_changed(order: LegOrder) -> None:
     transaction.on_commit(partial(_send, update))
 
 
+def flush(seconds: float = FLUSH_SECONDS) -> None:
+    """Wait until every hint of this process is sent or given up, at most so long."""
+    _announcer(os.getpid()).flush(seconds)
+
+
 def _send(update: dict[str, object]) -> None:
-    layer = get_channel_layer()
-    if layer is None:
-        return
-    try:
-        async_to_sync(layer.group_send)(ORDERS_GROUP, {"type": "order_update", "order": update})
-    except (RedisError, OSError) as error:
-        logger.warning("order update not announced: %s", error)
+    _announcer(os.getpid()).send(update)
+
+
+class _Announcer:
+    """A thread with an event loop, which keeps the connections of the channel layer."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._in_order = asyncio.Lock()
+        self._waiting = set[Future[None]]()
+        self._thread = Thread(target=self._loop.run_forever, name="announcements", daemon=True)
+        self._thread.start()
+        atexit.register(self._end)
+
+    def send(self, update: dict[str, object]) -> None:
+        if len(self._waiting) >= MOST_WAITING:
+            logger.warning("order update not announced: %s wait already", MOST_WAITING)
+            return
+        sent = asyncio.run_coroutine_threadsafe(self._tell(update), self._loop)
+        self._waiting.add(sent)
+        sent.add_done_callback(self._waiting.discard)
+
+    def flush(self, seconds: float) -> None:
+        wait(list(self._waiting), timeout=seconds)
+
+    async def _tell(self, update: dict[str, object]) -> None:
+        layer = get_channel_layer()
+        if layer is None:
+            return
+        try:
+            async with self._in_order, asyncio.timeout(TELL_SECONDS):
+                await layer.group_send(ORDERS_GROUP, {"type": "order_update", "order": update})
+        except (RedisError, OSError) as error:
+            logger.warning("order update not announced: %s", str(error) or type(error).__name__)
+
+    def _end(self) -> None:
+        """A command that ends at once has its last hints sent first."""
+        self.flush(FLUSH_SECONDS)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(FLUSH_SECONDS)
+
+
+@cache
+def _announcer(process: int) -> _Announcer:
+    """One for each process: a thread does not come along into a forked one."""
+    return _Announcer()

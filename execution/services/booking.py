@@ -75,6 +75,8 @@ class Booking:
 class Books(DatabaseLedger):
     """The books as a person writes them, beside whoever leads."""
 
+    led = False
+
     def commit(self, before: Basket, after: Basket, trades: Sequence[BrokerTrade] = ()) -> Basket:
         """Without a lease: a leader that has read an older version of the run loses the race and reads anew."""
         with transaction.atomic():

@@ -5,7 +5,7 @@ The session is seen by its advisory lock, whose name holds account *and* epoch. 
 without `pg_terminate_backend`: a stopped leader keeps its lock for ever, but the lock of an epoch that is over means
 nothing to anybody, the next leader holds one of its own. Ending the other session instead would need rights, could hit
 a stranger that got the same process id, and would not stop the process, which may hold a request half sent. What stops
-it is the epoch: every transaction that clears an order calls `assert_epoch`.
+it is the epoch: every transaction that clears an order asks for it (LEADS).
 
 A lease that ran out is never renewed, even when nobody took it: whoever slept that long starts over as a candidate.
 """
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=10)
 # A frozen process must not keep the lease row locked: the server ends its transaction well before the lease is over.
-_IDLE_LIMIT = "5s"
+IDLE_LIMIT = "5s"
 
 Session = psycopg.Connection[Any]
 
@@ -65,7 +65,7 @@ def lead(account_id: int, *, owner: str, ttl: timedelta = LEASE, code_version: s
 def renew(lease: Lease) -> None:
     """Extend the lease; raise ExecutionDenied FENCED when it ran out, was taken, or our lock is gone.
 
-    Never inside a transaction that called `assert_epoch`: a rollback would take the renewal with it.
+    Never inside a transaction that asked for the epoch: a rollback would take the renewal with it.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -78,26 +78,37 @@ def renew(lease: Lease) -> None:
         raise _fenced(lease.account_id, lease.epoch)
 
 
-def assert_epoch(account_id: int, epoch: int, *, lazily: bool = False) -> None:
-    """Inside the transaction that clears an order: raise ExecutionDenied FENCED unless this epoch leads (one query).
+# Begins a statement that only the leader may make: `leads` has a row or none. The row of the lease stays share-locked
+# until the commit, so nobody becomes leader between the check and the commit. The first CTE takes the lock; the clock
+# is read after a possible wait for it.
+LEADS = """
+lease AS MATERIALIZED (SELECT epoch, lease_until FROM trader_leases WHERE account_id = %s FOR SHARE),
+leads AS MATERIALIZED (
+    SELECT set_config('idle_in_transaction_session_timeout', %s, true),
+           CASE WHEN %s THEN set_config('synchronous_commit', 'off', true) END
+    FROM lease WHERE epoch = %s AND lease_until > clock_timestamp()
+)"""
 
-    The row stays share-locked until the commit, so nobody becomes leader between the check and the commit. A process
-    that freezes in between loses its transaction after five seconds, not its successor the lease.
+
+def leads_as(account_id: int, epoch: int, *, lazily: bool = False) -> list[Any]:
+    """The values that LEADS asks for.
+
     `lazily` lets the commit return before it is on the disk: for what a later commit takes there before it counts.
     """
+    return [account_id, IDLE_LIMIT, lazily, epoch]
+
+
+def assert_epoch(account_id: int, epoch: int) -> None:
+    """Inside a transaction: raise ExecutionDenied FENCED unless this epoch leads, until the commit (one query).
+
+    A process that freezes in between loses its transaction after five seconds, not its successor the lease.
+    """
     if not connection.in_atomic_block:
-        raise transaction.TransactionManagementError("assert_epoch holds only inside the transaction that sends")
+        raise transaction.TransactionManagementError("assert_epoch holds only inside the transaction that writes")
     with connection.cursor() as cursor:
-        # The CTE takes the lock first; the clock is read after a possible wait for it.
-        cursor.execute(
-            "WITH lease AS MATERIALIZED (SELECT epoch, lease_until FROM trader_leases WHERE account_id = %s FOR SHARE)"
-            " SELECT epoch = %s AND lease_until > clock_timestamp(),"
-            " set_config('idle_in_transaction_session_timeout', %s, true),"
-            " CASE WHEN %s THEN set_config('synchronous_commit', 'off', true) END FROM lease",
-            [account_id, epoch, _IDLE_LIMIT, lazily],
-        )
+        cursor.execute(f"WITH {LEADS} SELECT true FROM leads", leads_as(account_id, epoch))  # noqa: S608 - our words
         row = cursor.fetchone()
-    if row is None or not row[0]:
+    if row is None:
         raise _fenced(account_id, epoch)
 
 
@@ -126,7 +137,7 @@ def _elect(account_id: int, owner: str, ttl: timedelta, code_version: str, sessi
 
 def _epoch_that_is_over(cursor: CursorWrapper, account_id: int) -> int:
     """Lock the lease row and return its epoch; raise when that is not over, or when the row is in use."""
-    cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', %s, true)", [_IDLE_LIMIT])
+    cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', %s, true)", [IDLE_LIMIT])
     cursor.execute(
         "INSERT INTO trader_leases (account_id, owner, host, pid, epoch, code_version, lease_until, renewed_at)"
         " VALUES (%s, '', '', 0, 0, '', to_timestamp(0), to_timestamp(0)) ON CONFLICT (account_id) DO NOTHING",

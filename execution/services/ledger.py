@@ -2,8 +2,10 @@
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import ClassVar
 
 from django.db import transaction
 from django.db.models import Case, F, IntegerField, Q, Sum, Value, When
@@ -19,15 +21,14 @@ from execution.models import AlertLevel, ExecutionRun, ExternalOrder, LegOrder, 
 from execution.ports import BrokerOrder, BrokerTrade, ClearedOrder, Clock
 from execution.services.alerts import is_raised, lately_acknowledged, raise_alert, require_none_critical
 from execution.services.announce import order_changed
-from execution.services.checks.counting import critical_alerts
 from execution.services.fills import keep_trades
 from execution.services.intended import from_json
-from execution.services.leadership import Lease, assert_epoch
+from execution.services.leadership import Lease
 from execution.services.listing import ListedLeg
 from execution.services.order_rows import OrderChange, Writer, read_run, write_run
 from execution.services.outcomes import alarm_strategy, follow
 from execution.services.preparation import cover_of, request_for
-from execution.services.standing import SYSTEM, Standing, reduce_only, require_lets, standing
+from execution.services.standing import SYSTEM, Standing, reduce_only, require_lets, standing_and_alarm
 from market.calendar import IST, closed_reason
 from market.contract import Side
 from market.errors import Reason
@@ -49,9 +50,11 @@ class _Loaded:
 class DatabaseLedger:
     """execution.ledger.Ledger on PostgreSQL; `pace` grants calls, `lease` is the right to write."""
 
+    led: ClassVar[bool] = True  # whether each write asks for the lease
+
     def __init__(self, *, account: Account, clock: Clock, lease: Lease, pace: Pace, code_version: str = "") -> None:
         self._account, self._clock, self._lease, self._pace = account, clock, lease, pace
-        self._writer = Writer(lease.epoch, code_version)
+        self._writer = Writer(lease.epoch, code_version, leads=account.pk if self.led else None)
         self.last_gate: LastGate = _shut
         self._loaded: dict[int, _Loaded] = {}
 
@@ -86,10 +89,10 @@ class DatabaseLedger:
 
     def commit(self, before: Basket, after: Basket, trades: Sequence[BrokerTrade] = ()) -> Basket:
         """Write what changed, with its trades; the triggers write the audit rows in the same transaction."""
-        with transaction.atomic():
-            assert_epoch(self._account.pk, self._lease.epoch, lazily=_only_intends(before, after))
+        lazily = _only_intends(before, after)
+        with nullcontext() if _is_one_statement(before, after) else transaction.atomic():
             after = self._beside_another(before, after)
-            self._write(before, after, trades)
+            self._write(before, after, trades, lazily=lazily)
         return replace(after, version=before.version + 1)
 
     def _beside_another(self, before: Basket, after: Basket) -> Basket:
@@ -116,7 +119,6 @@ class DatabaseLedger:
             limit=attempt.limit,
         )
         with transaction.atomic():
-            assert_epoch(self._account.pk, self._lease.epoch)
             found = require_lets(self._account.pk, _acts_as(after))
             refusal = self.last_gate(after, attempt, found)
             if refusal is not None:
@@ -129,9 +131,9 @@ class DatabaseLedger:
         closed = closed_reason(self._clock.now())
         if closed is not None:
             return Permit(closed, closed, closed)
-        found = standing(self._account.pk)
+        found, alarmed = standing_and_alarm(self._account.pk)
         return Permit(
-            opening=self._opening_forbidden() or _not_let(found.lets("entry"), found.state, found.reason),
+            opening=self._alarm(alarmed) or _not_let(found.lets("entry"), found.state, found.reason),
             reducing=_not_let(found.lets("exit"), found.state, found.reason),
         )
 
@@ -214,9 +216,10 @@ class DatabaseLedger:
             self._loaded[run] = _Loaded(row, {one.leg.number: one for one in from_json(row.intended)})
         return self._loaded[run].legs
 
-    def _write(self, before: Basket, after: Basket, trades: Sequence[BrokerTrade]) -> None:
+    def _write(self, before: Basket, after: Basket, trades: Sequence[BrokerTrade], *, lazily: bool = False) -> None:
         changes = self._changes(before, after)
-        for row_id, change in zip(write_run(before, after, changes, self._writer), changes, strict=True):
+        rows = write_run(before, after, changes, self._writer, lazily=lazily)
+        for row_id, change in zip(rows, changes, strict=True):
             self._tell(before.run, row_id, change, trades)
         if after.state is not before.state:
             logger.info("run %s %s -> %s %s", before.run, before.state, after.state, after.reason or "")
@@ -247,8 +250,8 @@ class DatabaseLedger:
             keep_trades(order, trades, listed, self._loaded[run].row, self._today())
         order_changed(order)
 
-    def _opening_forbidden(self) -> Reason | None:
-        if not critical_alerts(self._account.pk):
+    def _alarm(self, alarmed: bool) -> Reason | None:
+        if not alarmed:
             return None
         try:
             require_none_critical(self._account.pk)
@@ -266,6 +269,16 @@ def _only_intends(before: Basket, after: Basket) -> bool:
     made = after.attempts[already:]
     same = replace(after, attempts=after.attempts[:already]) == before
     return same and all(one.state is OrderState.INTENT for one in made)
+
+
+def _is_one_statement(before: Basket, after: Basket) -> bool:
+    """Whether the run and at most one order move, and nothing follows from it: the statement is its transaction."""
+    known = {attempt.correlation_id: attempt for attempt in before.attempts}
+    changed = [(known.get(now.correlation_id), now) for now in after.attempts]
+    changed = [(was, now) for was, now in changed if was is not now]
+    filled = any(now.filled > (0 if was is None else was.filled) for was, now in changed)
+    stays = after.state is before.state or not (after.has_ended or after.state is RunState.ATTENTION)
+    return len(changed) <= 1 and not filled and stays and not before.has_ended
 
 
 def _row_of(row_id: int, run: int, now: Attempt, listed: ListedLeg) -> LegOrder:

@@ -9,13 +9,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from execution.basket.values import Attempt, Basket
 from execution.errors import LostRace
 from execution.legs import Phase
 from execution.lifecycle import OrderState
+from execution.services.leadership import LEADS, assert_epoch, leads_as
 from execution.services.listing import ListedLeg
 from market.contract import Side
 from market.errors import Reason
@@ -36,10 +37,12 @@ _MOVE_RUN = """
 UPDATE execution_runs SET version = version + 1, epoch = %s, code_version = %s, state = %s, phase_started_at = %s,
        reason_code = coalesce(%s, reason_code), reason_text = coalesce(%s, reason_text),
        finished_at = coalesce(%s, finished_at)
-WHERE id = %s AND version = %s AND state = %s RETURNING id
+{leading} WHERE id = %s AND version = %s AND state = %s RETURNING id
 """
+# The lease is asked in the statement that moves the run; a person who books by hand has none.
+_MOVED = f"WITH moved AS ({_MOVE_RUN.format(leading='')})"
+_MOVED_BY_LEADER = f"WITH {LEADS}, moved AS ({_MOVE_RUN.format(leading='FROM leads')})"
 # The first order is written together with its run, the others after it.
-_WITH_THE_RUN = f"WITH moved AS ({_MOVE_RUN})"
 _AFTER_THE_RUN = "WITH moved AS (SELECT %s AS id)"
 _ADD_ORDER = """
 INSERT INTO leg_orders (run_id, leg_id, phase, slice_number, attempt, side, segment, security_id, symbol, quantity,
@@ -73,10 +76,11 @@ class RunRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Who writes: every change of a run bears its epoch."""
+    """Who writes: every change of a run bears its epoch. The leader of an account writes only while it leads."""
 
     epoch: int
     code_version: str
+    leads: int | None = None  # which account
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,26 +104,40 @@ def read_run(run_id: int) -> tuple[RunRow, tuple[Attempt, ...]] | None:
     return RunRow._make(rows[0][:width]), tuple(_attempt(row[width:]) for row in rows if row[width] is not None)
 
 
-def write_run(before: Basket, after: Basket, changes: Sequence[OrderChange], writer: Writer) -> list[int]:
+def write_run(
+    before: Basket, after: Basket, changes: Sequence[OrderChange], writer: Writer, *, lazily: bool = False
+) -> list[int]:
     """Write a run and its changed orders, one statement for each order, and return the ids of their rows.
 
-    Raises LostRace when the run or an order is not what was read.
+    Raises Fenced when the writer leads no more, LostRace when the run or an order is not what was read. `lazily` is as
+    in `leads_as`.
     """
-    moved, given, ids = _WITH_THE_RUN, _of_run(before, after, writer), []
+    moved, given, ids = *_moved(before, after, writer, lazily=lazily), list[int]()
     with connection.cursor() as cursor:
         if not changes:
-            cursor.execute(_MOVE_RUN, given)
-            _written(cursor.fetchone(), f"Run {before.run}")
+            cursor.execute(f"{moved} SELECT id FROM moved", given)  # noqa: S608 - the words above
+            _written(cursor.fetchone(), f"Run {before.run}", writer)
         for change in changes:
             order, values = _of_order(change)
             cursor.execute(moved + order, [*given, *values])
-            ids.append(_written(cursor.fetchone(), f"Run {before.run} or order {change.now.correlation_id}"))
+            what = f"Run {before.run} or order {change.now.correlation_id}"
+            ids.append(_written(cursor.fetchone(), what, writer))
             moved, given = _AFTER_THE_RUN, [before.run]
     return ids
 
 
-def _written(row: Sequence[Any] | None, what: str) -> int:
+def _moved(before: Basket, after: Basket, writer: Writer, *, lazily: bool) -> tuple[str, list[Any]]:
+    if writer.leads is None:
+        return _MOVED, _of_run(before, after, writer)
+    leading = leads_as(writer.leads, writer.epoch, lazily=lazily)
+    return _MOVED_BY_LEADER, [*leading, *_of_run(before, after, writer)]
+
+
+def _written(row: Sequence[Any] | None, what: str, writer: Writer) -> int:
     if row is None:
+        if writer.leads is not None:
+            with transaction.atomic():
+                assert_epoch(writer.leads, writer.epoch)
         raise LostRace(Reason("LOST_RACE", f"{what} was changed by somebody else."))
     return int(row[0])
 

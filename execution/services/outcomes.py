@@ -1,16 +1,16 @@
 """What a run came to, for people, and what follows from it for the strategy."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-
-from django.db.models import F, Sum
 
 from execution.lifecycle import RunState, StrategyEvent, StrategyState
 from execution.models import AlertLevel, ExecutionRun, Trade
 from execution.services.alerts import tell_once
 from execution.services.transitions import move_strategy, state_of
+from market.contract import Side
 from market.errors import Reason
 
 # Where a strategy is after an event; from there the same event says nothing new.
@@ -57,7 +57,7 @@ def result_of(run_id: int) -> RunResult:
         status=strategy.execution_status,
         reason=Reason(run.reason_code, run.reason_text) if told else None,
         fills=run.orders.filter(filled_quantity__gt=0).count(),
-        net=_net(run),
+        net=_net(_trades(run)),
     )
 
 
@@ -122,7 +122,7 @@ def _after_exit(run: ExecutionRun, reason: Reason | None) -> tuple[StrategyEvent
 
 def _details(run: ExecutionRun) -> str:
     """The fills as JSON, for the column people read."""
-    trades = Trade.objects.filter(leg_order__run=run).order_by("id")
+    trades = _trades(run)
     fills = [
         {
             "order_id": t.order_id,
@@ -133,16 +133,16 @@ def _details(run: ExecutionRun) -> str:
         }
         for t in trades
     ]
-    net = _net(run)
+    net = _net(trades)
     return json.dumps({"run": run.pk, "net": None if net is None else float(net), "fills": fills})
 
 
-def _net(run: ExecutionRun) -> Decimal | None:
-    """Rupees received minus paid by this run, after charges."""
-    trades = Trade.objects.filter(leg_order__run=run)
-    if not trades.exists():
+def _trades(run: ExecutionRun) -> list[Trade]:
+    return list(Trade.objects.filter(leg_order__run=run).order_by("id"))
+
+
+def _net(trades: Sequence[Trade]) -> Decimal | None:
+    """Rupees received minus paid after charges; None when nothing traded."""
+    if not trades:
         return None
-    value = trades.values_list("action").annotate(value=Sum(F("price") * F("quantity"))).order_by()
-    by_side: dict[str, Decimal] = dict(value)
-    charges: Decimal = trades.aggregate(total=Sum("charges"))["total"]
-    return by_side.get("SELL", Decimal(0)) - by_side.get("BUY", Decimal(0)) - charges
+    return sum((-Side(one.action).sign * one.price * one.quantity - one.charges for one in trades), Decimal(0))

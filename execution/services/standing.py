@@ -19,6 +19,7 @@ from execution.errors import ExecutionDenied
 from execution.models import ReconcileReport, RunPurpose, TradingState
 from execution.models import Standing as State
 from execution.services.alerts import require_none_critical
+from execution.services.leadership import IDLE_LIMIT
 from market.errors import Reason
 
 logger = logging.getLogger(__name__)
@@ -64,6 +65,19 @@ def standing(account_id: int, *, hold: bool = False) -> Standing:
     later one sees the halt.
     """
     return _stricter(_stored(account_id, hold=hold), _of_file())
+
+
+def standing_and_alarm(account_id: int) -> tuple[Standing, bool]:
+    """The same, and whether a CRITICAL alert waits for a person, which it does when that cannot be read (one query)."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_STATE_AND_ALARM, [account_id, account_id])
+            alarmed, *row = cursor.fetchone()
+    except DatabaseError as error:
+        logger.exception("the trading state of account %s cannot be read", account_id)
+        return _unreadable(_not_read(account_id, error)), True
+    found = Standing(State.ACTIVE) if row[0] is None else _of_row(*row)
+    return _stricter(found, _of_file()), alarmed
 
 
 def standings() -> dict[int, Standing]:
@@ -138,18 +152,29 @@ def _stored(account_id: int, *, hold: bool) -> Standing:
         raise transaction.TransactionManagementError("a standing is held only inside a transaction")
     try:
         with connection.cursor() as cursor:
-            cursor.execute(_STATE_HELD if hold else _STATE, [account_id])
+            if hold:
+                cursor.execute(_STATE_HELD, [IDLE_LIMIT, account_id])
+            else:
+                cursor.execute(_STATE, [account_id])
             row = cursor.fetchone()
     except DatabaseError as error:
         logger.exception("the trading state of account %s cannot be read", account_id)
-        return _unreadable(f"The trading state of account {account_id} cannot be read: {type(error).__name__}.")
-    return Standing(State.ACTIVE) if row is None else _of_row(*row)
+        return _unreadable(_not_read(account_id, error))
+    return Standing(State.ACTIVE) if row is None else _of_row(*row[: len(_COLUMNS)])
 
 
 # Plain SQL, since every order asks. Readers of a held row do not wait for each other, a change waits for them all.
 _COLUMNS = ("state", "reason_code", "reason_text", "actor", "changed_at", "automatic")
 _STATE = f"SELECT {', '.join(_COLUMNS)} FROM trading_states WHERE account_id = %s"  # noqa: S608 - the words above
-_STATE_HELD = f"{_STATE} FOR SHARE"
+# A process that freezes with the row held must not keep a halt waiting: the server ends its transaction.
+_STATE_HELD = (
+    f"SELECT {', '.join(_COLUMNS)}, set_config('idle_in_transaction_session_timeout', %s, true)"  # noqa: S608
+    " FROM trading_states WHERE account_id = %s FOR SHARE"
+)
+_STATE_AND_ALARM = (
+    "SELECT EXISTS (SELECT 1 FROM alerts WHERE account_id = %s AND level = 'CRITICAL' AND acknowledged_at IS NULL),"  # noqa: S608
+    f" {', '.join(_COLUMNS)} FROM (SELECT 1) AS one LEFT JOIN trading_states ON account_id = %s"
+)
 
 
 def _of_row(state: str, code: str, text: str, actor: str, changed_at: datetime, automatic: bool) -> Standing:
@@ -173,6 +198,10 @@ def _of_file() -> Standing:
 
 def _sentinel(path: Path) -> Reason:
     return Reason("SENTINEL_FILE", f"The file {path} exists.", "Remove it when trading may go on.")
+
+
+def _not_read(account_id: int, error: DatabaseError) -> str:
+    return f"The trading state of account {account_id} cannot be read: {type(error).__name__}."
 
 
 def _unreadable(sentence: str) -> Standing:

@@ -310,27 +310,33 @@ def _follow(attempt: FileImport) -> None:
 
 def current_master(*, source: str | None = None) -> FileImport:
     """The newest usable master; raises BadMaster where there is none, or where a later attempt was refused."""
-    status = master_status(source=source)
-    if status.current is None:
+    current, refused = _in_force(source)
+    if current is None:
         sentence = "No instrument master has been imported yet."
         raise BadMaster(Reason("NO_MASTER", sentence, "Run manage.py import_scrip_master."))
-    if status.refused is not None:
+    if refused is not None:
         sentence = (
-            f"The instrument master of {status.current.published_on or 'an unknown day'} is stale: "
-            f"a later one was refused ({status.refused.reason_code})."
+            f"The instrument master of {current.published_on or 'an unknown day'} is stale: "
+            f"a later one was refused ({refused.reason_code})."
         )
         raise BadMaster(Reason("MASTER_STALE", sentence, "Run manage.py import_scrip_master with a good file."))
-    return status.current
+    return current
 
 
 def master_status(*, source: str | None = None) -> MasterStatus:
     """What pages and the doctor show; never raises."""
+    return MasterStatus(*_in_force(source), Instrument.objects.active().count())
+
+
+def _in_force(source: str | None) -> tuple[FileImport | None, FileImport | None]:
+    """The newest usable master, and a later attempt that was refused (one query, two after a bad attempt)."""
     attempts = FileImport.objects.masters()
     if source is not None:
         attempts = attempts.filter(source=source)
-    newest, current = attempts.first(), attempts.usable().first()
-    refused = newest if newest is not None and newest.status == FileImport.Status.REFUSED else None
-    return MasterStatus(current, refused, Instrument.objects.active().count())
+    newest = attempts.first()
+    if newest is None or newest.status != FileImport.Status.REFUSED:
+        return newest, None
+    return attempts.usable().first(), newest
 
 
 # --- which row a contract is -----------------------------------------------------------------------------------------

@@ -1,6 +1,8 @@
 """Order updates over the WebSocket, through the whole ASGI stack and real Redis."""
 
 import json
+import socket
+import time
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
@@ -9,7 +11,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from execution.models import LegOrder
-from execution.services.announce import order_changed
+from execution.services.announce import flush, order_changed
 
 # channels closes connections that are inside a transaction, so these tests commit.
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -60,11 +62,11 @@ def socket_of(cookie="", origin="http://localhost"):
 
 def test_an_update_arrives_after_commit_in_a_stable_shape(cookie, order):
     async def listen():
-        socket = socket_of(cookie)
-        assert await socket.connect() == (True, None)
+        page = socket_of(cookie)
+        assert await page.connect() == (True, None)
         await sync_to_async(order_changed)(order)
-        text = await socket.hear()
-        await socket.leave()
+        text = await page.hear()
+        await page.leave()
         return text
 
     assert json.loads(async_to_sync(listen)()) == {"type": "order", "order": UPDATE | {"state": "part"}}
@@ -72,13 +74,13 @@ def test_an_update_arrives_after_commit_in_a_stable_shape(cookie, order):
 
 def test_every_page_gets_the_update(cookie, order):
     async def listen():
-        sockets = [socket_of(cookie) for _ in range(3)]
-        for socket in sockets:
-            await socket.connect()
+        pages = [socket_of(cookie) for _ in range(3)]
+        for page in pages:
+            await page.connect()
         await sync_to_async(order_changed)(order)
-        heard = [await socket.hear() for socket in sockets]
-        for socket in sockets:
-            await socket.leave()
+        heard = [await page.hear() for page in pages]
+        for page in pages:
+            await page.leave()
         return heard
 
     assert len(async_to_sync(listen)()) == 3
@@ -104,12 +106,12 @@ def test_fm_F8_a_foreign_origin_is_refused_even_with_a_session(cookie):
 @pytest.mark.parametrize("words", ["", "{", '{"type": "order_update"}', "x" * 10_000])
 def test_what_a_browser_says_is_ignored(cookie, words):
     async def talk():
-        socket = socket_of(cookie)
-        await socket.connect()
-        await socket.say(text=words)
-        await socket.say(bytes=b"\x00\xff")
-        silent = await socket.receive_nothing(0.1)
-        await socket.leave()
+        page = socket_of(cookie)
+        await page.connect()
+        await page.say(text=words)
+        await page.say(bytes=b"\x00\xff")
+        silent = await page.receive_nothing(0.1)
+        await page.leave()
         return silent
 
     assert async_to_sync(talk)()
@@ -124,5 +126,38 @@ def test_fm_C9_C10_a_dead_redis_costs_a_warning_and_nothing_else(order, settings
     }
 
     order_changed(order)
+    flush(5.0)
 
     assert [record.levelname for record in caplog.records if "not announced" in record.message] == ["WARNING"]
+
+
+def test_whoever_trades_does_not_wait_for_a_redis_that_hangs(order, settings, caplog):
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes the connection and never answers
+        settings.CHANNEL_LAYERS = {
+            "default": {
+                "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+                "CONFIG": {"hosts": [f"redis://127.0.0.1:{silent.getsockname()[1]}/0"]},
+            }
+        }
+        began = time.monotonic()
+
+        order_changed(order)
+
+        assert time.monotonic() - began < 0.5
+        flush(5.0)
+
+    assert [record.levelname for record in caplog.records if "not announced" in record.message] == ["WARNING"]
+
+
+def test_updates_arrive_in_the_order_of_the_changes(cookie, order):
+    async def listen():
+        page = socket_of(cookie)
+        await page.connect()
+        for filled in range(1, 31):
+            order.filled_quantity = filled
+            await sync_to_async(order_changed)(order)
+        heard = [json.loads(await page.hear())["order"]["filled_quantity"] for _ in range(30)]
+        await page.leave()
+        return heard
+
+    assert async_to_sync(listen)() == list(range(1, 31))

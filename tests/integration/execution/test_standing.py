@@ -13,8 +13,17 @@ from django.db.models import F
 from allocation.models import Account
 from execution.errors import ExecutionDenied
 from execution.models import AlertLevel, ReconcileReport, TradingState
+from execution.models import Standing as State
 from execution.services.alerts import acknowledge, raise_alert
-from execution.services.standing import halt, reduce_only, release, require_lets, standing
+from execution.services.standing import (
+    Standing,
+    halt,
+    reduce_only,
+    release,
+    require_lets,
+    standing,
+    standing_and_alarm,
+)
 from market.errors import Reason
 
 WHY = Reason("DRILL", "A drill.")
@@ -243,3 +252,31 @@ def test_fm_E16_a_halt_waits_for_the_clearance_that_read_before_it_and_is_seen_b
 
     assert not overtaken
     assert standing(account.pk).state == "HALTED"
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_who_freezes_with_a_clearance_half_made_does_not_keep_a_halt_waiting(account: Account) -> None:
+    reduce_only(account, reason=WHY, actor=ASHA)
+
+    with transaction.atomic(), connection.cursor() as cursor:
+        require_lets(account.pk, "exit")
+        cursor.execute("SHOW idle_in_transaction_session_timeout")
+        held = cursor.fetchone()
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW idle_in_transaction_session_timeout")
+        after = cursor.fetchone()
+
+    assert (held, after) == (("5s",), ("0",))
+
+
+def test_a_critical_alert_is_told_with_the_standing(account: Account) -> None:
+    assert standing_and_alarm(account.pk) == (Standing(State.ACTIVE), False)
+
+    alert = raise_alert(account, AlertLevel.CRITICAL, "FOUND_LATE", "A fill was found late.", "Compare.")
+    assert standing_and_alarm(account.pk)[1]
+
+    acknowledge(alert.pk, actor=ASHA)
+    reduce_only(account, reason=WHY, actor=ASHA)
+    found, alarmed = standing_and_alarm(account.pk)
+    assert (found, alarmed) == (standing(account.pk), False)
+    assert found.state == "REDUCE_ONLY"
