@@ -53,6 +53,7 @@ def leading(
     label: str, baskets: int, pace: Callable[[int], Pace], on_stage: Callable[[str], None] = lambda name: None
 ) -> Iterator[Any]:
     """A leader with a full queue, its books compared once, and the exchange it trades on."""
+    from execution.services.trader import spare_the_heap
     from execution.services.trading import trading
 
     shift = shift_to_session()
@@ -62,6 +63,7 @@ def leading(
         with trading(open_desk(exchange, account, shift, on_stage=on_stage)) as leader:
             leader.ledger._pace = pace(account.pk)  # trading() has no way to say it
             leader.reconcile()
+            spare_the_heap()
             yield leader, exchange
 
 

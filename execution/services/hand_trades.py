@@ -138,7 +138,7 @@ class _Trade:
     def _listed(self, run: ExecutionRun) -> ListedLeg:
         """The instrument of the leg's contract; an exit closes two legs of one contract as one."""
         trade = self.trade
-        row = self.strategy.legs.select_related("strategy").filter(leg_number=trade.leg).first()
+        row = self.strategy.legs.filter(leg_number=trade.leg).first()
         found = [one for one in from_json(run.intended) if row is not None and one.leg.contract == row.contract]
         if row is None or not found:
             numbers = ", ".join(str(number) for number in self.strategy.legs.values_list("leg_number", flat=True))

@@ -81,7 +81,7 @@ def closing_legs(strategy: OptionStrategy, units: Mapping[Contract, int], as_of:
 
 
 def _rows(strategy: OptionStrategy) -> list[StrategyLeg]:
-    rows = list(strategy.legs.select_related("strategy").order_by("leg_number"))
+    rows = list(strategy.legs.order_by("leg_number"))
     if not rows:
         raise ExecutionDenied(Reason("NO_LEGS", f"Strategy {strategy.pk} has no legs."))
     return rows

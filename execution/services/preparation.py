@@ -4,6 +4,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
+
+from django.db import connection
 
 from allocation.models import Account, Allocation
 from execution import checks
@@ -282,15 +285,24 @@ def allocated_margin(strategy: OptionStrategy, account: Account) -> Decimal | No
 
 
 def free_funds(desk: Desk, *, but: OptionStrategy) -> Decimal:
-    """The broker's balance less what open and opening strategies keep set aside; raises when one's risk is unknown."""
+    """The broker's balance less what open and opening strategies keep set aside; raises when one's risk is unknown.
+
+    An entry under way has its whole risk reserved before anything of it has filled.
+    """
     free = desk.broker.funds().available
-    balances = _opening_cash(desk.account, but=but) | _open_cash(desk.account, but=but)
-    for strategy_id, strategy in OptionStrategy.objects.in_bulk(list(balances)).items():
-        cash = balances[strategy_id]
+    asked: dict[str, Any] = {
+        "account": desk.account.pk,
+        "but": but.pk,
+        "not_begun": sorted({*ENDED_RUNS, "created", "precheck"}),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_AT_RISK, asked)
+        rows = cursor.fetchall()
+    for strategy_id, unlimited, max_loss, sets, cash in rows:
         aside = (
-            allocated_margin(strategy, desk.account)
-            if strategy.unlimited_loss
-            else checks.blocked(cash=cash, max_loss=strategy.max_loss, sets=strategy.sets)
+            allocated_margin(OptionStrategy.objects.get(pk=strategy_id), desk.account)
+            if unlimited
+            else checks.blocked(cash=cash, max_loss=max_loss, sets=sets)
         )
         if aside is None:
             raise ExecutionDenied(
@@ -302,23 +314,19 @@ def free_funds(desk: Desk, *, but: OptionStrategy) -> Decimal:
     return free
 
 
-def _opening_cash(account: Account, *, but: OptionStrategy) -> dict[int, Decimal]:
-    """Strategies with an entry under way: their whole risk is reserved before anything of them has filled."""
-    runs = ExecutionRun.objects.filter(account=account, purpose=ExecutionRun.Purpose.ENTRY).exclude(strategy=but)
-    under_way = runs.exclude(state__in=sorted({*ENDED_RUNS, "created", "precheck"}))
-    return dict.fromkeys(under_way.values_list("strategy_id", flat=True), Decimal(0))
-
-
-def _open_cash(account: Account, *, but: OptionStrategy) -> dict[int, Decimal]:
-    """Rupees received minus paid, by strategy that still holds something."""
-    rows = Position.objects.filter(account=account).exclude(strategy=but)
-    cash: dict[int, Decimal] = {}
-    holding: set[int] = set()
-    for row in rows:
-        cash[row.strategy_id] = cash.get(row.strategy_id, Decimal(0)) + row.cash
-        if row.quantity:
-            holding.add(row.strategy_id)
-    return {strategy_id: amount for strategy_id, amount in cash.items() if strategy_id in holding}
+# Strategies that hold something, with the rupees received minus paid, and those with an entry under way.
+_AT_RISK = """
+WITH held AS (
+    SELECT strategy_id, sum(cash) AS cash FROM v_positions
+    WHERE account_id = %(account)s GROUP BY strategy_id HAVING bool_or(quantity <> 0)
+)
+SELECT s.id, s.unlimited_loss, s.max_loss, s.sets, coalesce(held.cash, 0)
+FROM strategies s LEFT JOIN held ON held.strategy_id = s.id
+WHERE s.id <> %(but)s AND (held.strategy_id IS NOT NULL OR s.id IN (
+    SELECT strategy_id FROM execution_runs
+    WHERE account_id = %(account)s AND purpose = 'entry' AND NOT state = ANY(%(not_begun)s)))
+ORDER BY s.id
+"""
 
 
 def at_touch(piece: Slice, touch: Touch) -> Decimal:

@@ -10,7 +10,9 @@ from django.db.models import Count, F, Max, Q, Sum
 
 from execution.models import ExecutionRun, Position, RejectionCount, Trade
 from market.calendar import IST
+from market.contract import Contract, OptionType
 from strategies.models import ExecutionStatus, OptionStrategy, QueuedStrategy
+from strategies.services.recognition import name_of
 
 Row = dict[str, Any]
 
@@ -98,9 +100,21 @@ def trades(as_of: datetime, *, fall_back: bool) -> TradesOfDay:
 
 def positions() -> list[Row]:
     """What is held, by strategy and contract; quantity in units, signed."""
-    rows = Position.objects.exclude(quantity=0).order_by("strategy_id", "security_id")
+    rows = list(Position.objects.exclude(quantity=0).select_related("strategy").order_by("strategy_id", "security_id"))
     names = ("strategy_id", "security_id", "symbol", "quantity", "cash", "charges")
-    return list(rows.values(*names))
+    held_as = _structures(rows)
+    return [{name: getattr(row, name) for name in names} | {"held_as": held_as[row.strategy_id]} for row in rows]
+
+
+def _structures(rows: Sequence[Position]) -> dict[int, str]:
+    """What is held of each strategy by its name in the catalogue; a basket that is not whole has another, or none."""
+    legs: dict[int, list[tuple[Contract, int]]] = {}
+    for row in rows:
+        kind = OptionType.from_code(row.option_type) if row.option_type else None
+        strike = None if row.strike is None else float(row.strike)
+        contract = Contract(row.strategy.stock_name, row.expiry, strike, kind)
+        legs.setdefault(row.strategy_id, []).append((contract, row.quantity))
+    return {strategy_id: name_of(held) for strategy_id, held in legs.items()}
 
 
 def newest_rejections(days: int) -> Sequence[RejectionCount]:

@@ -153,10 +153,11 @@ def _positions(options: dict[str, Any]) -> Section:
             row["quantity"],
             rupees(row["cash"], places=2),
             rupees(row["charges"], places=2),
+            row["held_as"] or None,
         )
         for row in rows
     ]
-    columns = ("id", "contract", "quantity", "cash", "charges")
+    columns = ("id", "contract", "quantity", "cash", "charges", "held as")
     return rows, [_or_none(table("Held", columns, cells, right=("id", "quantity", "cash", "charges")), rows)]
 
 

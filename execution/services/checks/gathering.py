@@ -98,7 +98,7 @@ def gather(
     waiting: Collection[int] = (),
 ) -> Situation:
     """Everything the whole gate looks at; `waiting` are the legs an exit leaves for later on purpose."""
-    rows = {row.pk: row for row in strategy.legs.select_related("strategy")}
+    rows = {row.pk: row for row in strategy.legs.all()}
     facts = {one.leg.number: _leg(one, rows.get(one.row_id), strategy) for one in legs}
     sent = [one for one in legs if one.leg.number not in waiting]
     entering = purpose is Purpose.ENTRY

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 PAGE = "/execution/"
 FRIDAY = datetime(2026, 1, 30, 9, 14, tzinfo=IST)
-PAGE_QUERIES = 22
+PAGE_QUERIES = 21
 BUYING = ("precheck", "ready", "buying")
 
 
