@@ -4,7 +4,7 @@ No method is called while a request to the broker is under way inside it: writin
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
@@ -31,6 +31,11 @@ class KnownOrder:
     def is_live(self) -> bool:
         """Whether its outcome is open."""
         return self.state not in ENDED_ORDERS
+
+
+def left_ended(before: Basket, after: Basket) -> Basket:
+    """A run that a late order would open again beside another run of its strategy: the fill counts, the end stays."""
+    return replace(after, state=before.state, phase_at=before.phase_at, reason=before.reason)
 
 
 class Ledger(Protocol):

@@ -15,7 +15,7 @@ from allocation.models import Account
 from execution.basket.messages import CallPerson
 from execution.basket.values import Attempt, Basket, Permit, Purpose
 from execution.errors import ExecutionDenied
-from execution.ledger import KnownOrder
+from execution.ledger import KnownOrder, left_ended
 from execution.lifecycle import ENDED_ORDERS, ENDED_RUNS, OrderState, RunState
 from execution.models import AlertLevel, ExecutionRun, ExternalOrder, LegOrder, ReconcileReport, Trade
 from execution.ports import BrokerOrder, BrokerTrade, ClearedOrder, Clock
@@ -102,7 +102,7 @@ class DatabaseLedger:
         strategy = ExecutionRun.objects.filter(pk=before.run).values("strategy_id")
         if not ExecutionRun.objects.open().filter(strategy_id__in=strategy).exclude(pk=before.run).exists():
             return after
-        return replace(after, state=before.state, phase_at=before.phase_at, reason=before.reason)
+        return left_ended(before, after)
 
     def clear(self, before: Basket, after: Basket, correlation_id: str) -> ClearedOrder:
         """Pass the last gate and commit SENDING: from then on the order may be at the broker.

@@ -123,6 +123,8 @@ class Database:
             strategy.entry = number
         else:
             strategy.exits.append(number)
+        if self.another_open(number):
+            raise Violated(f"run {number} is opened beside another of its strategy")
         self.audited += 1
         self.world.say("run", number, purpose, f"strategy {strategy.number}")
         self.watcher(None, basket, writer)
@@ -139,6 +141,11 @@ class Database:
                 contract = basket.leg(leg).contract
                 totals[contract] = totals.get(contract, 0) + units
         return {contract: units for contract, units in totals.items() if units}
+
+    def another_open(self, run: int) -> bool:
+        """Whether another run of the same strategy is open."""
+        strategy = self.of_run[run]
+        return any(not self.runs[one].has_ended for one in (strategy.entry, *strategy.exits) if one and one != run)
 
     def open_exit(self, strategy: Strategy) -> bool:
         """Whether an exit of this strategy is under way."""
@@ -158,6 +165,8 @@ class Database:
             known = max(self.traded.get(attempt.order_id, 0), counted.get(attempt.order_id, 0))
             if attempt.filled != old.get(attempt.correlation_id, 0) and attempt.filled != known:
                 raise Violated(f"{attempt.correlation_id} claims {attempt.filled} filled, its trades say {known}")
+        if not after.has_ended and self.another_open(after.run):
+            raise Violated(f"run {after.run} is open beside another of its strategy")
         written = replace(after, version=stored.version + 1)
         self.runs[after.run] = written
         self.audited += moved

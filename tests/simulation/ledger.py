@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from execution.basket.messages import CallPerson
 from execution.basket.values import Attempt, Basket, Permit, Purpose
 from execution.errors import ExecutionDenied, Fenced, LostRace
-from execution.ledger import KnownOrder
+from execution.ledger import KnownOrder, left_ended
 from execution.lifecycle import RunState, StrategyEvent, StrategyState
 from execution.ports import BrokerOrder, BrokerTrade, ClearedOrder, OrderRequest
 from market.errors import Reason
@@ -91,6 +91,8 @@ class MemoryLedger:
         with self._transaction("commit", writes=True):
             self.require_epoch()
             self.require_version(before)
+            if before.has_ended and self.database.another_open(before.run):
+                after = left_ended(before, after)
             return self.database.write(before, after, trades, self.writer)
 
     def require_version(self, before: Basket) -> None:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from django.core.management.base import CommandParser
 
 from execution.errors import ExecutionDenied
+from execution.management.usage import require_known_broker
 from execution.services.trader import trade_until
 from market.console import ConsoleCommand
 
@@ -24,6 +25,7 @@ class Command(ConsoleCommand):
 
     def run(self, **options: Any) -> None:
         """Trade until SIGTERM or Ctrl-C."""
+        require_known_broker()
         stopped = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopped.set())

@@ -16,7 +16,7 @@ from django.db.models import F
 
 from allocation.models import Account
 from execution.basket.messages import Seen
-from execution.errors import ExecutionDenied, OrderRefused, OutcomeUnknown
+from execution.errors import ExecutionDenied, LostRace, OrderRefused, OutcomeUnknown
 from execution.models import (
     Alert,
     AuditEntry,
@@ -836,3 +836,23 @@ def test_a_comparison_older_than_a_booking_settles_nothing(reopened: ExecutionRu
 
     compared(desk)
     assert settled(reopened, "complete") == ("complete", "closed")
+
+
+def test_a_leader_that_read_a_run_before_a_booking_loses_the_race_and_reads_anew(
+    opened: OptionStrategy, desk: Desk, account: Account
+):
+    run = open_exit(opened, SAID, desk)
+    walk(run, "precheck", "ready", "buying")
+
+    with trading(desk) as leader:
+        before = leader.ledger.basket(run.pk)
+        booked(hand(opened), account)
+        with pytest.raises(LostRace):
+            leader.ledger.commit(before, replace(before, phase_at=LATER))
+
+        found = leader.ledger.basket(run.pk)
+    assert (found.version, [(one.side, one.filled) for one in found.attempts]) == (
+        before.version + 4,
+        [(Side.SELL, LOT)],
+    )
+    assert found.phase_at == before.phase_at

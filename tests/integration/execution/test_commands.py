@@ -260,13 +260,14 @@ def test_an_expected_plan_without_its_strategy_is_wrong_usage() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("execute_strategies",), ("monitor_positions",), ("run_day",), ("kill_switch", "flatten")]
+    "words",
+    [("execute_strategies",), ("monitor_positions",), ("run_day",), ("kill_switch", "flatten"), ("run_trader",)],
 )
 def test_an_unknown_broker_is_wrong_usage(settings: Any, words: tuple[str, ...]) -> None:
     settings.BROKER = "nobody"
-    more = ("--account", "paper", "--reason", "practice") if words[0] == "kill_switch" else ("--as-of", NOON)
+    more = {"kill_switch": ("--account", "paper", "--reason", "practice"), "run_trader": ()}
 
-    code, output = run(*words, *more)
+    code, output = run(*words, *more.get(words[0], ("--as-of", NOON)))
 
     known = "Set BROKER to one of: dhan, paper, simulator. [UNKNOWN_BROKER]"
     assert (code, known in output) == (2, True)
