@@ -6,9 +6,10 @@ from datetime import datetime
 from decimal import Decimal
 
 from execution.basket.messages import Price
-from execution.basket.values import Attempt, Basket, Purpose
+from execution.basket.values import Attempt, Basket, Purpose, since
 from execution.errors import BrokerError, ExecutionDenied, NotYet
 from execution.evidence import BOOK_TRADE
+from execution.lifecycle import RunState
 from execution.limit_price import ENTRY_PRICES, EXIT_PRICES
 from execution.models import ExecutionRun
 from execution.ports import BrokerPosition
@@ -35,6 +36,7 @@ Held = Callable[[], Mapping[tuple[str, str], int]]
 
 ASK_AGAIN_SECONDS = 2.0
 POSITIONS_HOLD_SECONDS = 0.5
+FRESH_SECONDS = 300.0  # an entry that began longer ago is taken back because a person said so
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +80,19 @@ class DeskOfRun:
     def limit(self, basket: Basket, wanted: Price) -> Decimal:
         """The limit of one slice on the newest touch."""
         listed = self._listed(basket.run, wanted.piece.leg.number)
-        if basket.purpose is not Purpose.ENTRY:
+        if self._asks_what_is_held(basket):
             self._require_held(listed, wanted.piece.side, flattens=basket.purpose is Purpose.FLATTEN)
         rules = EXIT_PRICES if wanted.leaving else ENTRY_PRICES
         planned = plan_order(listed, wanted.piece, self._desk, attempt=wanted.step, rules=rules)
         self._priced[basket.run, wanted.piece.leg.number] = planned, self._spot(listed)
         self._strategy_of(basket.run)
         return planned.limit
+
+    def _asks_what_is_held(self, basket: Basket) -> bool:
+        """Not what takes back an entry of this moment: the broker's positions may not show yet what it bought."""
+        if basket.purpose is not Purpose.ENTRY:
+            return True
+        return basket.state is RunState.UNWINDING and since(basket.started_at, self._desk.as_of) > FRESH_SECONDS
 
     def last_gate(self, basket: Basket, attempt: Attempt, found: Standing) -> Reason | None:
         """The cheap checks again, inside the transaction that commits SENDING; asks nobody over the network."""
@@ -98,8 +106,7 @@ class DeskOfRun:
     def _require_held(self, listed: ListedLeg, side: Side, *, flattens: bool) -> None:
         """Close nothing the broker does not show: what somebody closed by hand would be opened the other way round.
 
-        A flatten goes on by our own trades where the positions cannot be read. What takes an entry back closes what
-        this run bought seconds ago and does not ask.
+        A flatten goes on by our own trades where the positions cannot be read.
         """
         key = listed.segment, listed.security_id
         held = self._ours()

@@ -1,7 +1,8 @@
 """Every named place at which a trader dies, and what must go wrong outside so that it gets there at all. Pure.
 
-A name says what was under way and how far it was: `before` the call, `inside` its transaction after the first write,
-`after` it returned (so: committed). `connected`, `sent` and `answered` are the stages of one HTTP request.
+A name says what was under way and how far it was: `before` the call, `inside` its transaction after the first write
+(where that statement is all of it: when it has been carried out and nobody here knows), `after` it returned (so:
+committed). `connected`, `sent` and `answered` are the stages of one HTTP request.
 """
 
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ POINTS: tuple[Point, ...] = (
     *_points("limit", *_CALL),
     *_points("intent", *_COMMIT),
     *_points("pace", "before", "inside", "after"),
-    *_points("sending", "before", "leading", "inside", "after"),
+    *_points("sending", "before", "standing-held", "inside", "after"),
     *_points("place", *_REQUEST),
     *_points("ack", *_COMMIT),
     *_points("orders-read", *_CALL),

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
-from django.db import connection
-
 from execution.basket.values import Attempt, Basket
 from execution.lifecycle import OrderState, RunState
 
@@ -19,7 +17,8 @@ Report = Callable[..., None]
 _S = OrderState
 _ENDED_BY_CANCEL = {_S.FILLED, _S.CANCELLED, _S.EXPIRED}
 _SENDS = {RunState.BUYING, RunState.SELLING, RunState.UNWINDING}
-_WRITES = re.compile(r'(?:WITH moved AS \(\s*)?(?:INSERT INTO|UPDATE) "?(\w+)')
+# A statement that writes, with what it writes first; the lease may be asked for in front of it.
+_WRITES = re.compile(r'\s*(?:WITH\b.*?\bmoved AS \(\s*)?(?:INSERT INTO|UPDATE) "?(\w+)', re.DOTALL)
 
 
 class Tripwire:
@@ -94,11 +93,11 @@ class Tripwire:
         found = execute(sql, params, many, context)
         if not self._armed or not self._doing:
             return found
-        if "trader_leases" in sql and "FOR SHARE" in sql:
-            self._reach_all("leading")
-        written = _WRITES.match(sql.lstrip())
+        if "trading_states" in sql and "FOR SHARE" in sql:
+            self._reach_all("standing-held")
+        written = _WRITES.match(sql)
         # The row that every candidate makes sure of is not yet an election.
-        if written and connection.in_atomic_block and "DO NOTHING" not in sql:
+        if written and "DO NOTHING" not in sql:
             self._reach_all("inside")
             moment = _MOMENTS.get(written.group(1))
             if moment:

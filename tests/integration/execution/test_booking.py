@@ -595,6 +595,14 @@ def given_up(desk: Desk, make_strategy: Make) -> LegOrder:
     return order
 
 
+class Showing(SoldByHand):
+    """A broker that shows so many units of the long, whatever its own book says."""
+
+    def positions(self) -> list[BrokerPosition]:
+        security = LegOrder.objects.filter(side="BUY").values_list("security_id", flat=True)[0]
+        return [BrokerPosition("NSE_FNO", security, "MARGIN", self._sold)]
+
+
 def test_an_order_that_was_given_up_and_did_fill_brings_its_run_to_a_person(given_up: LegOrder) -> None:
     done = ended(given_up, LOT, "40.05", order_id="771")
 
@@ -613,11 +621,27 @@ def test_what_was_given_up_and_did_fill_is_taken_back_when_a_person_says_so(
     scripted.quote(option(1000), "39.95", "40.05", at=tomorrow.as_of)
 
     settle(given_up.run_id, outcome="unwind", reason="not meant", actor="cli:anna")
-    with trading(replace(tomorrow, broker=SoldByHand(tomorrow.broker, 0))) as leader:
+    with trading(replace(tomorrow, broker=Showing(tomorrow.broker, LOT))) as leader:
         leader.until_quiet(60)
 
     found = ExecutionRun.objects.select_related("strategy").get()
     assert (found.state, found.strategy.execution_status, held()) == ("flat", "failed", {})
+
+
+def test_fm_E8_what_somebody_sold_since_is_not_sold_again_when_a_person_has_an_old_entry_taken_back(
+    desk: Desk, scripted: Any, given_up: LegOrder
+) -> None:
+    ended(given_up, LOT, "40.05", order_id="771")
+    tomorrow = at(desk, NOW + timedelta(minutes=5))
+    scripted.quote(option(1000), "39.95", "40.05", at=tomorrow.as_of)
+
+    settle(given_up.run_id, outcome="unwind", reason="not meant", actor="cli:anna")
+    with trading(replace(tomorrow, broker=Showing(tomorrow.broker, 0))) as leader:
+        leader.until_quiet(60)
+
+    assert not LegOrder.objects.filter(side="SELL").exists()
+    assert held() == {Decimal(1000): LOT}
+    assert set(Alert.objects.values_list("code", flat=True)) == {"FOUND_LATE", "STILL_HELD"}
 
 
 def test_nothing_is_left_to_say_of_what_was_given_up_with_nothing(given_up: LegOrder) -> None:
