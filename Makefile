@@ -69,8 +69,8 @@ check: $(VENV)/.dev ## format, lint, types, import contracts, migrations, deploy
 	  DATABASE_URL=postgres://check@db.invalid/check REDIS_URL=redis://redis.invalid \
 	  $(MANAGE) check --deploy --fail-level WARNING
 
-bench: $(VENV)/.dev ## the figures this product promises, as ratios in one run
-	@$(BIN)/python -m bench
+bench: $(VENV)/.dev ## the figures this product promises, as ratios in one run; BENCH="probability structures=1" for some
+	@$(BIN)/python -m bench $(BENCH)
 
 SCHEDULES ?= 1000
 DESIGN ?= ours

@@ -9,11 +9,22 @@ from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).resolve().parent.parent
-MODULES = ("pricing", "master_import", "chains", "view", "generation", "universe", "execution", "day")
+MODULES = (
+    "pricing",
+    "master_import",
+    "chains",
+    "view",
+    "generation",
+    "probability",
+    "optionlab",
+    "universe",
+    "execution",
+    "day",
+)
 
 
 def main(names: list[str]) -> None:
-    """Measure the named benchmarks, by default all."""
+    """Measure the named benchmarks, by default all; `name=5` passes a size to one that takes it."""
     from optionsv4.bootstrap import bootstrap
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "optionsv4.settings")
@@ -28,8 +39,9 @@ def main(names: list[str]) -> None:
     table = Table(title="Measured now, on this machine", title_justify="left")
     for column in ("Benchmark", "What", "Value", "Goal", ""):
         table.add_column(column, justify="right" if column in ("Value", "Goal") else "left")
-    for name in names or MODULES:
-        for what, value, unit, target in importlib.import_module(f"bench.{name}").run():
+    for name, _, size in (asked.partition("=") for asked in names or MODULES):
+        sizes = [int(size)] if size else []
+        for what, value, unit, target in importlib.import_module(f"bench.{name}").run(*sizes):
             table.add_row(name, what, f"{value:,.4g} {unit}", _target(target), _verdict(value, target))
     console.print(table)
 

@@ -8,13 +8,18 @@ from pathlib import Path
 import numpy as np
 from django.core.management import call_command
 from django.db.models import Sum
+from numpy.typing import NDArray
 
 from market.calendar import IST
+from market.chain import Chain
 from market.models import ChainSnapshot, DailyBar, Instrument
+from market.services.load import load_chains
 from strategies.catalog import CATALOGUE
 from strategies.models import GenerationRun, OptionStrategy, StrategyExitLevels, StrategyParameters
+from strategies.search import neighbourhoods
 from strategies.services.crew import generate_in_processes
 from strategies.services.generation import generatable, start_run
+from strategies.table import contract_table
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 MASTER = DATA / "A_instruments/api-scrip-master_2026-02.csv.gz"
@@ -26,6 +31,7 @@ PASTS = (
 AS_OF = datetime(2026, 1, 30, 15, 29, tzinfo=IST)
 WORKERS = 2
 SIZES = (10, 25, 50, 100, 200)
+ENOUGH = 50  # choices of strikes and expiry
 
 
 def run() -> list[tuple[str, float, str, float]]:
@@ -35,7 +41,7 @@ def run() -> list[tuple[str, float, str, float]]:
     _prepare()
     symbols = generatable(AS_OF)
     whole, seconds = _timed(symbols)
-    sums = whole.results.aggregate(measured=Sum("measured"), built=Sum("candidates"), kept=Sum("kept"))
+    sums = whole.results.aggregate(measured=Sum("measured"))
     rows = OptionStrategy.objects.filter(run=whole)
     parameters = StrategyParameters.objects.filter(strategy__run=whole)
     negative = parameters.filter(expected_value__lt=0).count() + rows.filter(expected_profit__lte=0).count()
@@ -51,11 +57,12 @@ def run() -> list[tuple[str, float, str, float]]:
     grown = [(size, _timed(symbols[:size], workers=1)[1]) for size in SIZES]
     exponent = float(np.polyfit(np.log([n for n, _ in grown]), np.log([each for _, each in grown]), 1)[0])
     memory = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    variants = (sums["measured"] or 0) / max(1, sums["built"] or 0)
+    choices = _choices(symbols)
     return [
         (f"{len(symbols)} symbols × {len(CATALOGUE)} structures, chains to rows, 2 processes", seconds, "s", -15.0),
         ("candidates compared", float(sums["measured"] or 0), "", 0.0),
-        ("choices of strikes and expiry per structure built", variants, "", 50.0),
+        ("choices of strikes and expiry per structure built", float(choices.mean()), "", 50.0),
+        (f"structures built with at least {ENOUGH} choices", 100 * float((choices >= ENOUGH).mean()), "%", 0.0),
         ("candidates per second", (sums["measured"] or 0) / seconds, "/s", 0.0),
         ("growth with the number of symbols, one process", exponent, "(exponent)", -1.1),
         ("largest process", memory / 1024, "MB", -1500.0),
@@ -66,6 +73,16 @@ def run() -> list[tuple[str, float, str, float]]:
         ("stored with max profit or expected value below zero", float(negative), "rows", -0.5),
         ("stored with margin, expected value, expiry or stop missing", float(empty), "rows", -0.5),
     ]
+
+
+def _choices(symbols: list[str]) -> NDArray[np.int64]:
+    """How many choices each structure that could be built has, over all symbols; the rest is all the chain lists."""
+    counts = []
+    for chain in load_chains(symbols, as_of=AS_OF).values():
+        if isinstance(chain, Chain):
+            batch, _ = neighbourhoods(CATALOGUE, chain, contract_table(chain))
+            counts.append(np.bincount(batch.which, minlength=len(batch.structures)))
+    return np.concatenate(counts)
 
 
 def _timed(symbols: list[str], *, workers: int = WORKERS) -> tuple[GenerationRun, float]:

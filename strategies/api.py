@@ -9,7 +9,7 @@ from ninja import Field, Query, Router, Schema
 from ninja.errors import HttpError
 
 from strategies.errors import NotMarkable
-from strategies.models import ExecutionStatus, OptionStrategy
+from strategies.models import ExecutionStatus, OptionStrategy, StrategyParameters
 from strategies.services.marking import DEFAULT_PRIORITY, PEOPLE_HIGHEST, MarkReport, mark, unmark
 
 router = Router(tags=["option strategies"])
@@ -54,10 +54,59 @@ class StrategyOut(Schema):
     executed_at: datetime | None
 
 
+class ExitRowOut(Schema):
+    """One level at which to leave; null with a reason where the structure has none of this kind."""
+
+    kind: str
+    level: str
+    value: float | None
+    unit: str
+    reason: str
+
+
+class MetricsOut(Schema):
+    """What was measured; probabilities are fractions, each by its convention, money is rupees per set."""
+
+    expected_value: float | None
+    expected_value_implied: float | None
+    margin_required: float | None
+    return_on_margin: float | None
+    charges: float | None
+    shortfall_95: float | None
+    shortfall_99: float | None
+    breakevens: list[float]
+    profit_ranges: list[list[float | None]]
+    days_to_expiry: int | None
+    probability_after_costs: float | None
+    probability_forecast: float | None
+    probability_flat: float | None
+    probability_history: float | None
+    probability_touch: float | None
+    probability_half: float | None
+    probability_recalibrated: float | None
+    recalibration_reason: str
+    iv_percentile: float | None
+    iv_percentile_reason: str
+    iv_regime: str
+    iv_fits: bool | None
+    view_agreement: str
+    theta_profile: list[tuple[int, float]]
+    scenarios: list[tuple[float, float, int, float]]
+    regions: dict[str, tuple[float, float]]
+    flags: list[dict[str, str]]
+
+
 class StrategyDetail(StrategyOut):
-    """One strategy with its legs."""
+    """One strategy with its legs, metrics and exits."""
 
     legs: list[LegOut]
+    parameters: MetricsOut | None
+    exit_rows: list[ExitRowOut]
+
+    @staticmethod
+    def resolve_parameters(strategy: OptionStrategy) -> StrategyParameters | None:
+        """Null where a strategy was typed in by hand."""
+        return getattr(strategy, "parameters", None)
 
 
 class Refusal(Schema):
@@ -104,8 +153,9 @@ def list_strategies(request: HttpRequest, filters: Query[Filters]) -> QuerySet[O
 
 @router.get("/{int:strategy_id}", response={200: StrategyDetail, 404: Problem})
 def read_strategy(request: HttpRequest, strategy_id: int) -> OptionStrategy:
-    """One strategy with its legs."""
-    strategy: OptionStrategy = get_object_or_404(OptionStrategy.objects.prefetch_related("legs"), pk=strategy_id)
+    """One strategy with its legs, metrics and exits (three queries)."""
+    rows = OptionStrategy.objects.select_related("parameters").prefetch_related("legs", "exit_rows")
+    strategy: OptionStrategy = get_object_or_404(rows, pk=strategy_id)
     return strategy
 
 

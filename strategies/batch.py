@@ -2,13 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from market.chain import Flags, Floats
 from strategies.spec import Structure
-from strategies.table import SHARE, ContractTable, Ints
+from strategies.table import ContractTable, Ints
+
+Real = TypeVar("Real", np.float32, np.float64)
+
+FEW = 200  # candidates up to which legs are added one by one: a sparse product costs more to set up
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,30 +54,62 @@ class Batch:
     @cached_property
     def option_premium(self) -> Floats:
         """Cash of the option legs in rupees per unit, credit positive; shape (n,)."""
-        options = self.table.kind[self.rows] != SHARE
-        return np.asarray(-(self.units * np.where(options, self.price, 0.0)).sum(axis=1))
+        share = self.rows == self.table.share
+        return -summed(self.units, np.where(share, 0.0, self.price))
 
     @cached_property
     def net_premium(self) -> Floats:
         """Cash of all legs, a share's price included, in rupees per unit, credit positive; shape (n,)."""
-        return np.asarray(-(self.units * self.price).sum(axis=1))
+        return -summed(self.units, self.price)
+
+    @cached_property
+    def last(self) -> Ints:
+        """Rank of the last expiry of any leg, -1 for shares alone; shape (n,)."""
+        return across(np.maximum, np.where(self.units != 0.0, self.table.rank[self.rows], -1))
 
     @cached_property
     def is_simple(self) -> Flags:
         """Whether all option legs end at the front expiry; shape (n,)."""
-        ranks = self.table.rank[self.rows]
-        later = (ranks > self.front[:, None]) & (self.units != 0.0)
-        return np.asarray(~later.any(axis=1))
+        return np.asarray(self.last <= self.front)
+
+    @cached_property
+    def used(self) -> Ints:
+        """The rows of all contracts in any leg, ascending, the share's where there is none; shape (used,)."""
+        rows = np.unique(self.rows[self.units != 0.0])
+        return rows if rows.size else np.array([self.table.share])
+
+    def weighted(self, place: Ints, values: "NDArray[Real]") -> "NDArray[Real]":
+        """Return the sum over the legs of units × a row of values, as precise as they are; shape (n, columns).
+
+        `place` gives for each contract its row of `values`.
+        """
+        where, units = place[self.rows], self.units.astype(values.dtype)
+        if self.size <= FEW:
+            nothing = np.zeros(1, dtype=values.dtype)
+            return sum((units[:, leg, None] * values[where[:, leg]] for leg in range(where.shape[1])), nothing)
+        ends = where.shape[1] * np.arange(self.size + 1)
+        sparse = csr_array((units.ravel(), where.ravel(), ends), shape=(self.size, values.shape[0]))
+        return np.asarray(sparse @ values)
 
     def net(self, values: Floats) -> Floats:
         """Sum of a column of the table over the legs, side and ratio applied; shape (n,)."""
-        return np.asarray((self.units * values[self.rows]).sum(axis=1))
+        return summed(self.units, values[self.rows])
 
     def take(self, chosen: Ints | Flags) -> "Batch":
         """Some of the candidates, in the order asked for."""
         return Batch(
             self.table, self.structures, self.which[chosen], self.rows[chosen], self.units[chosen], self.front[chosen]
         )
+
+
+def summed(weights: Floats, values: Floats) -> Floats:
+    """Return the sum of weight × value over the few columns of each row; shape (n,)."""
+    return np.asarray(np.einsum("ij,ij->i", weights, values))
+
+
+def across(operation: np.ufunc, values: "np.typing.NDArray[Any]") -> "np.typing.NDArray[Any]":
+    """Reduce the few columns of each row, one column at a time: ten times faster than along so short an axis."""
+    return np.asarray(reduce(operation, values.T))
 
 
 def join(table: ContractTable, parts: Sequence[tuple[Structure, int, Ints]]) -> Batch:

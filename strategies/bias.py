@@ -49,6 +49,11 @@ class Bias:
     top_symbols: tuple[tuple[str, int], ...]
     alarms: tuple[Reason, ...]
 
+    @property
+    def total(self) -> int:
+        """How many were counted."""
+        return self.bullish + self.bearish + self.neutral
+
 
 def bias(leans: Iterable[Lean], *, bounds: Bounds = BOUNDS) -> Bias:
     """Count the sides and raise an alarm where one exceeds its bound.
@@ -88,6 +93,40 @@ def bias(leans: Iterable[Lean], *, bounds: Bounds = BOUNDS) -> Bias:
     )
 
 
+def beside(strategies: Bias, market: Bias) -> str:
+    """Say how strategies lean beside the market they were made on.
+
+    Parameters
+    ----------
+    strategies : Bias
+        Of what was kept.
+    market : Bias
+        Of the market views of the same symbols: its breadth.
+
+    Returns
+    -------
+    str
+        Shares of each side, and by how much the strategies are more bullish, in percentage points of the decided.
+    """
+    mine = f"{_sides(strategies)} of the strategies"
+    if not market.total:
+        return f"{mine}; no market view is known to hold against it."
+    both = strategies.bullish_share, market.bullish_share
+    if both[0] is None or both[1] is None:
+        return f"{mine}; {_sides(market)} of the market views."
+    gap = round(100 * (both[0] - both[1]))
+    side = "more bullish than" if gap > 0 else "more bearish than" if gap < 0 else "as bullish as"
+    points = f"{abs(gap)} points {side}" if gap else f"of the decided {side}"
+    return f"{mine}, {_sides(market)} of the market views: {points} the market."
+
+
+def _sides(found: Bias) -> str:
+    if not found.total:
+        return "None"
+    counts = {"bullish": found.bullish, "bearish": found.bearish, "neutral": found.neutral}
+    return ", ".join(f"{count / found.total:.0%} {name}" for name, count in counts.items())
+
+
 def _share(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
@@ -113,7 +152,7 @@ def _vega_alarm(share: float | None, bounds: Bounds) -> Reason | None:
 
 def _symbol_alarm(symbols: Counter[str], bounds: Bounds) -> Reason | None:
     symbol, count = symbols.most_common(1)[0]
-    if count <= bounds.symbol * symbols.total():
-        return None
+    if count <= bounds.symbol * symbols.total() or len(symbols) * bounds.symbol <= 1.0:
+        return None  # of ten symbols one always stands for a tenth
     sentence = f"{symbol} stands for {count} of {symbols.total()}."
     return Reason("ONE_SYMBOL", sentence, "Rank the others against it across the universe.")

@@ -13,7 +13,7 @@ from market.errors import Reason
 from strategies.batch import Batch
 from strategies.errors import NotConstructible
 from strategies.spec import Kind, LegRule, Structure
-from strategies.strikes import Placed, Site, place, require_order
+from strategies.strikes import Placed, Site, deviation, place, require_order
 from strategies.table import ContractTable, contract_table
 
 
@@ -45,6 +45,8 @@ class BuiltLeg:
     iv: float | None = None
     open_interest: float | None = None
     touch_modelled: bool = False
+    off_target: float | None = None
+    interest_known: bool = True
 
     @property
     def quantity(self) -> int:
@@ -115,12 +117,10 @@ def build(structure: Structure, chain: Chain) -> Candidate:
 
 def build_on(structure: Structure, chain: Chain, expiries: Sequence[ExpiryChain]) -> Candidate:
     """Build on expiries that were chosen, the front one first; raises NotConstructible as `build` does."""
-    rows = place_legs(structure, chain, expiries)
+    placed = _place_all(structure.legs, chain, expiries)
     table = contract_table(chain)
-    legs = tuple(
-        _leg_at(number, rule, table, row, expiries[0])
-        for number, (rule, row) in enumerate(zip(structure.legs, rows, strict=True), start=1)
-    )
+    rows = _rows(structure, table, placed, [chain.expiries.index(expiry) for expiry in expiries])
+    legs = _legs(structure, table, rows, placed, expiries[0])
     candidate = assemble(structure, chain, legs, expiries[0])
     _require_premium(candidate)
     _require_covered(candidate)
@@ -129,9 +129,13 @@ def build_on(structure: Structure, chain: Chain, expiries: Sequence[ExpiryChain]
 
 def place_legs(structure: Structure, chain: Chain, expiries: Sequence[ExpiryChain]) -> tuple[int, ...]:
     """Return the row of each leg in the chain's contract table, where the rules place it; raises NotConstructible."""
-    table = contract_table(chain)
-    ranks = [chain.expiries.index(expiry) for expiry in expiries]
     placed = _place_all(structure.legs, chain, expiries)
+    return _rows(structure, contract_table(chain), placed, [chain.expiries.index(expiry) for expiry in expiries])
+
+
+def _rows(
+    structure: Structure, table: ContractTable, placed: Sequence[Placed | None], ranks: Sequence[int]
+) -> tuple[int, ...]:
     return tuple(
         table.share if at is None else table.row(ranks[rule.expiry_rank], rule.kind.option_type, at.index)
         for rule, at in zip(structure.legs, placed, strict=True)
@@ -193,20 +197,25 @@ def assemble(structure: Structure, chain: Chain, legs: tuple[BuiltLeg, ...], fro
 
 
 def candidate_of(batch: Batch, place: int) -> Candidate:
-    """Take one candidate of a batch out as contracts at prices."""
-    table, structure = batch.table, batch.structures[int(batch.which[place])]
-    front = table.chain.expiries[int(batch.front[place])]
-    legs = tuple(
-        _leg_at(number, rule, table, int(batch.rows[place, number - 1]), front)
-        for number, rule in enumerate(structure.legs, start=1)
+    """Take one candidate of a batch out as contracts at prices; its structure must have a place on its front expiry."""
+    table, structure, rank = batch.table, batch.structures[int(batch.which[place])], int(batch.front[place])
+    expiries = table.chain.expiries[rank : rank + structure.expiries_needed]
+    placed = _place_all(structure.legs, table.chain, expiries)
+    legs = _legs(structure, table, batch.rows[place].tolist(), placed, expiries[0])
+    return assemble(structure, table.chain, legs, expiries[0])
+
+
+def _legs(
+    structure: Structure,
+    table: ContractTable,
+    rows: Sequence[int],
+    placed: Sequence[Placed | None],
+    front: ExpiryChain,
+) -> tuple[BuiltLeg, ...]:
+    return tuple(
+        _share_leg(number, rule, table.chain, front) if at is None else _option_leg(number, rule, table, row, at)
+        for number, (rule, row, at) in enumerate(zip(structure.legs, rows, placed, strict=False), start=1)
     )
-    return assemble(structure, table.chain, legs, front)
-
-
-def _leg_at(number: int, rule: LegRule, table: ContractTable, row: int, front: ExpiryChain) -> BuiltLeg:
-    if row == table.share:
-        return _share_leg(number, rule, table.chain, front)
-    return _option_leg(number, rule, table, row)
 
 
 def content_key(candidate: Candidate) -> str:
@@ -226,6 +235,14 @@ def content_key(candidate: Candidate) -> str:
 
 
 def _place_all(rules: Sequence[LegRule], chain: Chain, expiries: Sequence[ExpiryChain]) -> tuple[Placed | None, ...]:
+    """Place every leg, or remember where: what is kept is asked for a second time."""
+    memory, key = contract_table(chain).placed, (tuple(rules), expiries[0].expiry)
+    if key not in memory:
+        memory[key] = _placed(rules, chain, expiries)
+    return memory[key]
+
+
+def _placed(rules: Sequence[LegRule], chain: Chain, expiries: Sequence[ExpiryChain]) -> tuple[Placed | None, ...]:
     placed: list[Placed | None] = []
     for rule in rules:
         if rule.strike is None:
@@ -249,14 +266,14 @@ def _place_all(rules: Sequence[LegRule], chain: Chain, expiries: Sequence[Expiry
     return tuple(placed)
 
 
-def _option_leg(number: int, rule: LegRule, table: ContractTable, row: int) -> BuiltLeg:
+def _option_leg(number: int, rule: LegRule, table: ContractTable, row: int, at: Placed) -> BuiltLeg:
     expiry = table.chain.expiries[int(table.rank[row])]
     bid, ask, interest = float(table.bid[row]), float(table.ask[row]), float(table.open_interest[row])
     return BuiltLeg(
         leg_number=number,
         side=rule.side,
         kind=rule.kind,
-        contract=table.contract(row),
+        contract=table.contracts[row],
         ratio=rule.ratio,
         price=ask if rule.side is Side.BUY else bid,
         bid=bid,
@@ -273,6 +290,8 @@ def _option_leg(number: int, rule: LegRule, table: ContractTable, row: int) -> B
         iv=float(table.volatility[row]),
         open_interest=interest if math.isfinite(interest) else None,
         touch_modelled=bool(table.modelled[row]),
+        off_target=(float(table.strike[row]) - at.target) / deviation(expiry),
+        interest_known=at.interest_known,
     )
 
 

@@ -1,22 +1,16 @@
-"""What a candidate is worth: exact extremes, probability and expected value under the chain's own distribution."""
+"""What the candidates that are kept are worth, one by one: the batch's own numbers, with break-evens and ranges."""
 
 import math
-from dataclasses import dataclass, fields
-from decimal import Decimal
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-import numpy as np
-
-from market.calendar import IST
-from market.chain import Chain, ExpiryChain, Floats
-from market.contract import Side
 from market.errors import InvalidInput, Reason
-from market.quant.distribution import Distribution
-from market.rulebook.charges import ChargeRates, equity_charges
-from strategies.build import BuiltLeg, Candidate
-from strategies.horizon import distribution_at
-from strategies.payoff import Polyline, Range, payoff
+from strategies.batch import Batch
+from strategies.measure import Measures
+from strategies.payoff import Lines, Range, breakevens, groups, payoff_lines, profit_ranges, refined
 
-TAIL, FAR_TAIL = 0.05, 0.01  # probability in the tails that are averaged
+# By name here, by name in the batch's measures, where the two differ.
+_RENAMED = {"tail_loss": "shortfall_95", "far_tail_loss": "shortfall_99"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +24,8 @@ class Evaluation:
     the smile's counts as the smile's in the former. sharpe is
     expected_value / standard_deviation over the life of the trade. tail_loss and tail_gain are the mean of the worst
     and best 5 % of outcomes after charges, far_tail_loss that of the worst 1 %, as positive amounts (0 when that tail
-    has the other sign). spread_cost is what crossing from mid to the touch costs.
+    has the other sign). spread_cost is what crossing from mid to the touch costs. Break-evens of what has a surviving
+    leg are roots of its value, not of the polyline through it.
     """
 
     max_profit: float
@@ -61,164 +56,72 @@ class Evaluation:
     days_to_expiry: int
 
     def __post_init__(self) -> None:
-        for name in (field.name for field in fields(self)):
-            _require_number(name, getattr(self, name))
+        for name in _FINITE:
+            if not math.isfinite(getattr(self, name)):
+                raise _not_a_number(name, getattr(self, name))
+        for name in _MAY_BE_UNLIMITED:
+            if not getattr(self, name) > -math.inf:
+                raise _not_a_number(name, getattr(self, name))
+        for edge in self.breakevens:
+            if not math.isfinite(edge):
+                raise _not_a_number("breakevens", edge)
 
 
-def evaluate(
-    candidate: Candidate,
-    chain: Chain,
-    *,
-    rates: ChargeRates,
-    forecast: Distribution | None = None,
-    line: Polyline | None = None,
-    risk_free: float = 0.0,
-) -> Evaluation:
-    """Measure a candidate under the distribution its own chain implies.
+_MAY_BE_UNLIMITED = ("max_profit", "max_loss", "risk_reward")
+_SEQUENCES = ("breakevens", "profit_ranges")
+_FINITE = tuple(name for name in Evaluation.__slots__ if name not in _MAY_BE_UNLIMITED + _SEQUENCES)
+_MEASURED = tuple(name for name in Evaluation.__slots__ if name not in (*_SEQUENCES, "days_to_expiry"))
+
+
+def evaluations(batch: Batch, measures: Measures) -> list[Evaluation]:
+    """Take the measures of a batch apart, candidate by candidate.
 
     Parameters
     ----------
-    candidate : Candidate
-    chain : Chain
-        The chain it was built from.
-    rates : ChargeRates
-        Option charges of the day: fractions of premium turnover and rupees per order.
-    forecast : Distribution, optional
-        The distribution one expects at the front expiry; by default the one the smile implies.
-    line : Polyline, optional
-        The candidate's payoff, where it is known already.
-    risk_free : float
-        Continuously compounded annual rate at which option premiums are financed to expiry.
+    batch : Batch
+    measures : Measures
+        Of the same batch, in its order.
 
     Returns
     -------
-    Evaluation
-        Rupees per unit of underlying.
+    list of Evaluation
+        Rupees per unit of underlying; break-evens and ranges follow from the payoff.
 
     Raises
     ------
     InvalidInput
-        When a result is not a number; UnknownDay from the charges of a share.
-
-    Notes
-    -----
-    Probability of profit is the mass of the terminal distribution over the profit ranges of the exact payoff; expected
-    value follows from the kinks: E[V] = V(0) + sum of slope changes × E[max(S - kink, 0)]. A share earns its carry,
-    forward less spot, which is what financing it costs, so that carry is not counted as an advantage.
-    Source: options-v4.md section 14, items 1 and 3; D. T. Breeden and R. H. Litzenberger (1978).
+        NOT_A_NUMBER, when a result is not one.
     """
-    front = _front(candidate, chain)
-    line, distribution = line or payoff(candidate, chain), distribution_at(front)
-    charges = _charges(candidate, rates)
-    financing, expected = _financing(candidate, front, risk_free), forecast or distribution
-    gross = line.expected_value(distribution) - financing
-    net, after_costs = gross - charges, line.shifted(-charges)
-    outcomes, masses = _outcomes(line, distribution)
-    deviation = _deviation(outcomes, masses)
-    worst, best = _tails(outcomes - charges, masses, TAIL)
-    furthest, _ = _tails(outcomes - charges, masses, FAR_TAIL)
-    return Evaluation(
-        max_profit=line.max_profit,
-        max_loss=line.max_loss,
-        breakevens=line.breakevens,
-        profit_ranges=line.profit_ranges,
-        probability_of_profit=line.probability_of_profit(distribution),
-        probability_after_costs=after_costs.probability_of_profit(distribution),
-        expected_value_gross=gross,
-        expected_value=net,
-        # A price that beats the smile made of its neighbours is noise: only the difference of the distributions earns.
-        forecast_value=net - max(gross, 0.0) + line.expected_value(expected) - line.expected_value(distribution),
-        forecast_probability=after_costs.probability_of_profit(expected),
-        standard_deviation=deviation,
-        sharpe=net / deviation if deviation > 0.0 else 0.0,
-        tail_loss=max(0.0, -worst),
-        far_tail_loss=max(0.0, -furthest),
-        tail_gain=max(0.0, best),
-        risk_reward=_risk_reward(line),
-        net_premium=candidate.net_premium,
-        option_premium=candidate.option_premium,
-        charges=charges,
-        spread_cost=math.fsum(leg.quantity * (leg.price - leg.mid) for leg in candidate.option_legs),
-        net_delta=_net(candidate, "delta"),
-        net_gamma=_net(candidate, "gamma"),
-        net_theta=_net(candidate, "theta"),
-        net_vega=_net(candidate, "vega"),
-        net_rho=_net(candidate, "rho"),
-        days_to_expiry=candidate.days_to_expiry,
-    )
+    columns = [getattr(measures, _RENAMED.get(name, name)).tolist() for name in _MEASURED]
+    ranges = _all_ranges(batch)
+    days = [batch.table.chain.expiries[rank].days_to_expiry for rank in batch.front.tolist()]
+    return [
+        Evaluation(
+            breakevens=breakevens(ranges[place]),
+            profit_ranges=ranges[place],
+            days_to_expiry=days[place],
+            **dict(zip(_MEASURED, values, strict=True)),
+        )
+        for place, values in enumerate(zip(*columns, strict=True))
+    ]
 
 
-def _front(candidate: Candidate, chain: Chain) -> ExpiryChain:
-    for expiry in chain.expiries:
-        if expiry.expiry == candidate.expiry:
-            return expiry
-    raise InvalidInput(Reason("WRONG_CHAIN", f"The chain has no expiry {candidate.expiry}.", "Pass its own chain."))
+def _all_ranges(batch: Batch) -> list[tuple[Range, ...]]:
+    found: list[tuple[Range, ...]] = [()] * batch.size
+    for chosen, group in groups(batch):
+        ranges = [pair for lines in _exact(group) for pair in profit_ranges(lines)]
+        for place, pairs in zip(chosen.tolist(), ranges, strict=True):
+            found[place] = pairs
+    return found
 
 
-def _charges(candidate: Candidate, rates: ChargeRates) -> float:
-    """Return what opening at the executable price and closing at today's mid costs, per unit."""
-    return math.fsum(
-        _option_charges(leg, rates) if leg.contract.is_option else _share_charges(leg, candidate)
-        for leg in candidate.legs
-    )
+def _exact(group: Batch) -> Iterator[Lines]:
+    lines = payoff_lines(group)
+    if group.is_simple.all():
+        yield lines
+    else:
+        yield from refined(group, lines)
 
 
-def _option_charges(leg: BuiltLeg, rates: ChargeRates) -> float:
-    opening, closing = (rates.buy, rates.sell) if leg.side is Side.BUY else (rates.sell, rates.buy)
-    return leg.ratio * (opening * leg.price + closing * leg.mid) + 2.0 * rates.per_order / leg.lot_size
-
-
-def _share_charges(leg: BuiltLeg, candidate: Candidate) -> float:
-    day = candidate.taken_at.astimezone(IST).date()
-    quantity, price = leg.ratio * leg.lot_size, Decimal(str(leg.price))
-    bought = equity_charges(side="BUY", price=price, quantity=quantity, as_of=day)
-    sold = equity_charges(side="SELL", price=price, quantity=quantity, as_of=day)
-    return float((bought + sold).total) / leg.lot_size
-
-
-def _financing(candidate: Candidate, front: ExpiryChain, risk_free: float) -> float:
-    """Return what holding the position to expiry costs: interest on option premiums, the carry of shares."""
-    shares = sum(leg.quantity for leg in candidate.legs if not leg.contract.is_option)
-    interest = -candidate.option_premium * math.expm1(risk_free * front.years)
-    return interest + shares * (front.forward - candidate.spot)
-
-
-def _outcomes(line: Polyline, distribution: Distribution) -> tuple[Floats, Floats]:
-    """Return profit and loss in the middle of each cell of the distribution's grid, and the cell's probability."""
-    middles = 0.5 * (distribution.grid[1:] + distribution.grid[:-1])
-    return line.at(middles), np.diff(distribution.cumulative)
-
-
-def _deviation(outcomes: Floats, masses: Floats) -> float:
-    mean = float(masses @ outcomes)
-    return math.sqrt(float(masses @ (outcomes - mean) ** 2))
-
-
-def _tails(outcomes: Floats, masses: Floats, share: float) -> tuple[float, float]:
-    """Return the mean of the worst and of the best `share` of outcomes."""
-    order = np.argsort(outcomes, kind="stable")
-    ranked, reached = outcomes[order], np.cumsum(masses[order])
-    before = np.concatenate([[0.0], reached[:-1]])
-    worst = np.clip(np.minimum(reached, share) - before, 0.0, None)
-    best = np.clip(reached - np.maximum(before, 1.0 - share), 0.0, None)
-    return float(worst @ ranked) / share, float(best @ ranked) / share
-
-
-def _risk_reward(line: Polyline) -> float:
-    if math.isinf(line.max_loss):
-        return 0.0
-    return line.max_profit / line.max_loss if line.max_loss > 0.0 else math.inf
-
-
-def _net(candidate: Candidate, name: str) -> float:
-    return math.fsum(leg.quantity * getattr(leg, name) for leg in candidate.legs)
-
-
-_MAY_BE_UNLIMITED = {"max_profit", "max_loss", "risk_reward", "profit_ranges"}
-
-
-def _require_number(name: str, value: object) -> None:
-    numbers = np.asarray(value, dtype=np.float64)
-    broken = np.isnan(numbers) if name in _MAY_BE_UNLIMITED else ~np.isfinite(numbers)
-    if broken.any() or np.isneginf(numbers).any():
-        raise InvalidInput(Reason("NOT_A_NUMBER", f"{name} came out as {value}.", "The chain holds a bad price."))
+def _not_a_number(name: str, value: float) -> InvalidInput:
+    return InvalidInput(Reason("NOT_A_NUMBER", f"{name} came out as {value}.", "The chain holds a bad price."))

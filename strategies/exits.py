@@ -92,6 +92,9 @@ UNITS: Mapping[ExitKind, str] = MappingProxyType(
     }
 )
 
+# What the stored rows count: one set is what one decides about, the greeks stay as the documents' columns have them.
+STORED_UNITS: Mapping[ExitKind, str] = MappingProxyType({**UNITS, ExitKind.MONEY: "rupees per set"})
+
 
 @dataclass(frozen=True, slots=True)
 class ExitLevel:
@@ -285,12 +288,10 @@ def _three(levels: ExitLevels) -> tuple[float, float, float]:
 
 
 def _vega_row(structure: Structure, levels: ExitLevels) -> ExitLevel:
+    why = "The position has become a bet on implied volatility."
     if structure.exits is ExitClass.DELTA_ONE:
-        why = "Bought and sold vega nearly cancel: implied volatility does not decide this trade."
-        return ExitLevel(ExitKind.VEGA, "vega", None, why)
-    return ExitLevel(
-        ExitKind.VEGA, "vega", levels.vega_exit_threshold, "The position has become a bet on implied volatility."
-    )
+        why = "Bought and sold vega nearly cancel: beyond this they no longer do, a leg is far from the other."
+    return ExitLevel(ExitKind.VEGA, "vega", levels.vega_exit_threshold, why)
 
 
 def _price_rows(

@@ -1,18 +1,24 @@
-"""What a recommendation shows beside its measures: other conventions of probability, the chance of a touch, margin."""
+"""What recommendations show beside their measures: other conventions of probability, time, scenarios and margin."""
 
 import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from market.calendar import IST
-from market.chain import Chain, ExpiryChain
+from market.chain import ExpiryChain, Floats
 from market.margin import MarginLeg, margin_per_set
 from market.quant.distribution import Distribution
 from market.sessions import Past
+from strategies.batch import Batch
 from strategies.build import Candidate
 from strategies.evaluate import Evaluation
-from strategies.forecast import flat_distribution, history_distribution
+from strategies.forecast import flat_cdf, history_distribution
 from strategies.horizon import distribution_at
-from strategies.payoff import Polyline
+from strategies.passage import HALF, probability_of_reaching
+from strategies.payoff import Range, groups
+from strategies.scenario import Region, Scenario, regions, scenarios, theta_profiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +27,12 @@ class Figures:
 
     probability_flat: lognormal at the at-the-money volatility. probability_history: blocks of past sessions without
     their mean, put on the forward. probability_touch: of reaching a price from which expiry would be a loss (or, where
-    the forward itself is one, a profit) at any time before the front expiry. forecast_volatility: annual, at the front
-    expiry. margin: rupees one set blocks; return_on_margin: the forecast value of a set over it, None where
-    nothing is blocked.
+    the forward itself is one, a profit) at any time before the front expiry. probability_half: of having half of the
+    credit (of the maximum profit, where none was received or a share is held) at some time up to the front expiry,
+    None where neither says what half is. forecast_volatility: annual, at the front expiry. margin: rupees one set
+    blocks; return_on_margin: the forecast value of a set over it, None where nothing is blocked. theta_profile: days
+    from now and net theta then, rupees per unit and calendar day. scenarios: profit per unit on a grid of moves.
+    regions: where the expected value after charges comes from.
     """
 
     probability_flat: float
@@ -32,43 +41,101 @@ class Figures:
     forecast_volatility: float | None
     margin: float
     return_on_margin: float | None
+    probability_half: float | None = None
+    theta_profile: tuple[tuple[int, float], ...] = ()
+    scenarios: tuple[Scenario, ...] = ()
+    regions: tuple[Region, ...] = ()
 
 
 def figures(
-    candidate: Candidate,
-    evaluation: Evaluation,
-    chain: Chain,
+    batch: Batch,
+    candidates: Sequence[Candidate],
+    evaluations: Sequence[Evaluation],
     *,
-    line: Polyline,
     past: Past | None,
-    forecast: Distribution | None,
-) -> Figures:
-    """Compute the figures of one candidate from its payoff; raises OptionsError where a rate is not known."""
-    front = next(expiry for expiry in chain.expiries if expiry.expiry == candidate.expiry)
-    history = history_distribution(front, past)
-    margin = _margin(candidate, evaluation, chain)
-    return Figures(
-        probability_flat=line.probability_of_profit(flat_distribution(front)),
-        probability_history=None if history is None else line.probability_of_profit(history),
-        probability_touch=touch_probability(line, front),
-        forecast_volatility=None if forecast is None else _volatility(forecast, front),
-        margin=margin,
-        return_on_margin=evaluation.forecast_value * candidate.lot_size / margin if margin > 0.0 else None,
-    )
+    forecasts: Mapping[int, Distribution],
+) -> list[Figures]:
+    """Compute the figures of candidates, in the order of the batch they come from.
+
+    Parameters
+    ----------
+    batch : Batch
+    candidates : sequence of Candidate
+    evaluations : sequence of Evaluation
+    past : Past or None
+        Closed sessions of the underlying.
+    forecasts : mapping of int to Distribution
+        By rank of the front expiry; empty when the past says nothing.
+
+    Returns
+    -------
+    list of Figures
+
+    Raises
+    ------
+    OptionsError
+        Where a rate of margin is not known.
+    """
+    found: dict[int, Figures] = {}
+    for chosen, group in groups(batch):
+        judged = [evaluations[place] for place in chosen]
+        columns = _columns(group, judged, past, forecasts)
+        for each, place in enumerate(chosen.tolist()):
+            margin = _margin(candidates[place], evaluations[place], batch)
+            value = evaluations[place].forecast_value * candidates[place].lot_size
+            found[place] = Figures(
+                margin=margin,
+                return_on_margin=value / margin if margin > 0.0 else None,
+                **{name: values[each] for name, values in columns.items()},
+            )
+    return [found[place] for place in range(batch.size)]
 
 
-def touch_probability(line: Polyline, front: ExpiryChain) -> float:
+def _columns(
+    group: Batch, judged: Sequence[Evaluation], past: Past | None, forecasts: Mapping[int, Distribution]
+) -> dict[str, list]:  # type: ignore[type-arg]
+    rank = int(group.front[0])
+    front = group.table.chain.expiries[rank]
+    ranges = [each.profit_ranges for each in judged]
+    history, forecast = history_distribution(front, past), forecasts.get(rank)
+    charges = np.array([each.charges for each in judged])
+    return {
+        "probability_flat": _masses(ranges, lambda levels: flat_cdf(front, levels)),
+        "probability_history": _nothing(group) if history is None else _masses(ranges, history.cdf),
+        "probability_touch": touch_probabilities(judged, front).tolist(),
+        "forecast_volatility": [None if forecast is None else _volatility(forecast, front)] * group.size,
+        "probability_half": probabilities_of_half(group, judged),
+        "theta_profile": theta_profiles(group),
+        "scenarios": scenarios(group),
+        "regions": regions(group, charges, np.array([each.standard_deviation for each in judged])),
+    }
+
+
+def _masses(ranges: Sequence[Sequence[Range]], cdf: Callable[[Floats], Floats]) -> list[float]:
+    """Return the probability of each set of intervals."""
+    edges = np.array([edge for pairs in ranges for pair in pairs for edge in pair])
+    mass = np.diff(cdf(edges).reshape(-1, 2), axis=1)[:, 0]
+    owner = np.repeat(np.arange(len(ranges)), [len(pairs) for pairs in ranges])
+    total: list[float] = np.clip(np.bincount(owner, weights=mass, minlength=len(ranges)), 0.0, 1.0).tolist()
+    return total
+
+
+def _nothing(group: Batch) -> list[None]:
+    return [None] * group.size
+
+
+def touch_probabilities(judged: Sequence[Evaluation], front: ExpiryChain) -> Floats:
     """Return the probability that the underlying leaves the range its forward lies in before the front expiry.
 
     Parameters
     ----------
-    line : Polyline
-        Profit and loss at the front expiry.
+    judged : sequence of Evaluation
+        With their break-evens at the front expiry.
     front : ExpiryChain
 
     Returns
     -------
-    float
+    ndarray, shape (n,)
         Twice the probability of ending outside the range of profit (or of loss) around the forward, at most 1.
 
     Notes
@@ -77,21 +144,36 @@ def touch_probability(line: Polyline, front: ExpiryChain) -> float:
     the sum counts a path that touches both twice, so it is an upper bound there.
     Source: J. M. Harrison, "Brownian Motion and Stochastic Flow Systems" (Wiley 1985), section 1.8.
     """
-    edges = [0.0, *line.breakevens, math.inf]
-    low = max(edge for edge in edges if edge <= front.forward)
-    high = min(edge for edge in edges if edge > front.forward)
-    inside = float(distribution_at(front).probability_between(low, high))
-    return min(1.0, max(0.0, 2.0 * (1.0 - inside)))
+    edges = [[0.0, *each.breakevens, math.inf] for each in judged]
+    low = [max(edge for edge in each if edge <= front.forward) for each in edges]
+    high = [min(edge for edge in each if edge > front.forward) for each in edges]
+    inside = distribution_at(front).probability_between(low, high)
+    return np.clip(2.0 * (1.0 - inside), 0.0, 1.0)
+
+
+def probabilities_of_half(group: Batch, judged: Sequence[Evaluation]) -> list[float | None]:
+    """Return the probability of having half of the best at some time; None where nothing says what the best is."""
+    holds_share = (group.rows == group.table.share) & (group.units != 0.0)
+    of_credit = (group.option_premium > 0.0) & ~holds_share.any(axis=1)
+    best = np.where(of_credit, group.option_premium, [each.max_profit for each in judged])
+    known = np.flatnonzero(np.isfinite(best) & (best > 0.0))
+    found: list[float | None] = [None] * group.size
+    if known.size:
+        front = group.table.chain.expiries[int(group.front[0])]
+        reached = probability_of_reaching(group.take(known), HALF * best[known], distribution_at(front))
+        for place, probability in zip(known.tolist(), reached.tolist(), strict=True):
+            found[place] = probability
+    return found
 
 
 def _volatility(forecast: Distribution, front: ExpiryChain) -> float:
     """The at-the-money volatility of a rescaled smile, from how far its quartiles moved."""
     implied = distribution_at(front)
-    wide, narrow = (math.log(float(each.quantile(0.75)) / float(each.quantile(0.25))) for each in (forecast, implied))
+    wide, narrow = (math.log(np.divide(*each.quantile([0.75, 0.25]))) for each in (forecast, implied))
     return front.smile.atm_volatility * wide / narrow
 
 
-def _margin(candidate: Candidate, evaluation: Evaluation, chain: Chain) -> float:
+def _margin(candidate: Candidate, evaluation: Evaluation, batch: Batch) -> float:
     legs = [
         MarginLeg(leg.side, leg.contract.option_type, leg.ratio * candidate.lot_size, leg.price)
         for leg in candidate.legs
@@ -99,8 +181,8 @@ def _margin(candidate: Candidate, evaluation: Evaluation, chain: Chain) -> float
     unlimited = math.isinf(evaluation.max_loss)
     return margin_per_set(
         legs,
-        spot=chain.spot,
+        spot=candidate.spot,
         max_loss=None if unlimited else evaluation.max_loss * candidate.lot_size,
-        is_index=chain.is_index,
+        is_index=batch.table.chain.is_index,
         as_of=candidate.taken_at.astimezone(IST).date(),
     )

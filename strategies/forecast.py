@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
+from scipy.special import ndtr
 
-from market.chain import Chain, ExpiryChain
-from market.quant.distribution import Distribution, lognormal_distribution, rescaled, sampled_distribution
+from market.chain import Chain, ExpiryChain, Floats
+from market.quant.distribution import FEWEST_GRID_POINTS, Distribution, rescaled, sampled_distribution
 from market.quant.volatility import TRADING_DAYS_PER_YEAR, forecast_variance
 from market.sessions import Past
 from strategies.horizon import distribution_at
@@ -46,10 +47,16 @@ def forecasts(chain: Chain, past: Past | None) -> Mapping[int, Distribution]:
     return found
 
 
-@lru_cache(maxsize=64)
-def flat_distribution(expiry: ExpiryChain) -> Distribution:
-    """Return the lognormal distribution at the at-the-money volatility: the convention most screens use."""
-    return lognormal_distribution(expiry.forward, expiry.years, expiry.smile.atm_volatility)
+def flat_cdf(expiry: ExpiryChain, levels: Floats) -> Floats:
+    """Return the probability of ending at or below levels (rupees, 0 and inf allowed), as most screens have it.
+
+    The lognormal distribution at the at-the-money volatility, with the forward as its mean.
+    Source: F. Black, "The pricing of commodity contracts", Journal of Financial Economics 3 (1976) 167-179.
+    """
+    spread = expiry.smile.atm_volatility * math.sqrt(expiry.years)
+    with np.errstate(divide="ignore"):
+        away = np.log(levels / expiry.forward)
+    return np.asarray(ndtr(away / spread + 0.5 * spread))
 
 
 @lru_cache(maxsize=64)
@@ -68,7 +75,22 @@ def history_distribution(expiry: ExpiryChain, past: Past | None, *, seed: int = 
     returns = past.returns - past.returns.mean()
     if np.unique(returns).size < FEWEST_RETURNS:
         return None  # a share that hardly traded: nothing is drawn from a handful of prices
-    blocks = -(-sessions // BLOCK)
-    starts = np.random.default_rng(seed).integers(0, returns.size, (DRAWS, blocks, 1))
-    drawn = returns[(starts + np.arange(BLOCK)) % returns.size].reshape(DRAWS, -1)[:, :sessions]
-    return sampled_distribution(expiry.forward * np.exp(drawn.sum(axis=1)), mean=expiry.forward)
+    starts = _draws(returns.size, -(-sessions // BLOCK), seed)
+    rest = sessions - (starts.shape[1] - 1) * BLOCK
+    drawn = _sums(returns, BLOCK)[starts[:, :-1]].sum(axis=1) + _sums(returns, rest)[starts[:, -1]]
+    levels = expiry.forward * np.exp(drawn)
+    if np.unique(levels).size < FEWEST_GRID_POINTS:
+        return None  # one block of a short past: as many outcomes as sessions, too few for a distribution
+    return sampled_distribution(levels, mean=expiry.forward)
+
+
+@lru_cache(maxsize=64)
+def _draws(sessions: int, blocks: int, seed: int) -> "np.typing.NDArray[np.int64]":
+    """Return where the blocks begin that are drawn from so many sessions; shape (draws, blocks)."""
+    return np.random.default_rng(seed).integers(0, sessions, (DRAWS, blocks))
+
+
+def _sums(returns: Floats, length: int) -> Floats:
+    """Return the sum of so many returns from each session on; after the last comes the first; shape as `returns`."""
+    places = np.arange(returns.size)[:, None] + np.arange(length)
+    return np.asarray(returns[places % returns.size].sum(axis=1))

@@ -34,22 +34,19 @@ def horizon_grid(near: ExpiryChain, far: ExpiryChain, strikes: Floats) -> Floats
     return np.unique(np.concatenate([[0.0], near.forward * np.exp(reach * spread), strikes]))
 
 
-def surviving_values(
-    levels: Floats, strikes: Floats, is_call: "np.typing.NDArray[np.bool_]", near: ExpiryChain, far: ExpiryChain
-) -> Floats:
-    """Value options of the far expiry at the near one.
+def remaining_volatilities(strikes: Floats, near: ExpiryChain, far: ExpiryChain) -> Floats:
+    """Return the volatility each strike keeps from the near to the far expiry; the same for calls and puts.
 
     Parameters
     ----------
-    levels : ndarray, shape (m,)
-        The underlying at the near expiry, rupees, >= 0.
-    strikes, is_call : ndarray, shape (k,)
+    strikes : ndarray, shape (k,)
+        Rupees.
     near, far : ExpiryChain
 
     Returns
     -------
-    ndarray, shape (k, m)
-        Rupees per unit, Black-76 at the far forward, which moves in proportion with the underlying.
+    ndarray, shape (k,)
+        Annual, for Black-76 at the far forward, which moves in proportion with the underlying.
 
     Notes
     -----
@@ -58,17 +55,11 @@ def surviving_values(
     the far price leaves no time value at all, a fifth of the far volatility is assumed.
     Source: the martingale condition between maturities, J. Gatheral, "The Volatility Surface" (Wiley 2006), chapter 3.
     """
-    volatilities = remaining_volatilities(strikes, near, far)
-    return values_at(levels, strikes, is_call, volatilities, near, far)
-
-
-def remaining_volatilities(strikes: Floats, near: ExpiryChain, far: ExpiryChain) -> Floats:
-    """Return for each strike the volatility from the near to the far expiry, annual, shape (k,); the same for puts."""
     different, back = np.unique(strikes, return_inverse=True)
     grid, distribution = horizon_grid(near, far, different), distribution_at(near)
     calls = np.ones(different.size, dtype=np.bool_)
     today = far.smile.prices(different, calls)
-    masses = _hat_masses(grid, distribution)
+    masses = hat_masses(grid, distribution)
     growth = far.forward / near.forward
     beyond = growth * float(distribution.expectation_of_call(grid[-1]))
 
@@ -104,7 +95,7 @@ def _solved(excess: Callable[[Floats], Floats], least: Floats, guess: Floats) ->
     return at
 
 
-def _hat_masses(grid: Floats, distribution: Distribution) -> Floats:
+def hat_masses(grid: Floats, distribution: Distribution) -> Floats:
     """Return weights whose product with values on the grid is the expectation of the polyline through them.
 
     Beyond the last level the polyline is flat here; its tail is added by who knows its slope.

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -113,17 +114,17 @@ def refusal(found: Tradable, near: Flags, where: str) -> Reason:
     return Reason(code, f"Every {where} {words[code]} to be traded.", REMEDIES[code])
 
 
-def liquidity_flags(chain: Chain) -> tuple[Reason, ...]:
-    """Return what about a chain's liquidity is not known, so that a limit that was not applied is seen."""
-    return tuple(
-        Reason(
+def liquidity_flags(chain: Chain) -> dict[date, Reason]:
+    """Return by expiry what about its liquidity is not known, so that a limit that was not applied is seen."""
+    return {
+        expiry.expiry: Reason(
             "OPEN_INTEREST_UNKNOWN",
             f"The chain of {expiry.expiry:%d %b %Y} gives no open interest, so that limit was not applied.",
             "Capture the chain from a source that reports open interest.",
         )
         for expiry in chain.expiries
         if not any((np.nan_to_num(side.open_interest, nan=0.0) > 0.0).any() for side in (expiry.calls, expiry.puts))
-    )
+    }
 
 
 def _failing(

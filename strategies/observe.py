@@ -10,6 +10,7 @@ from market.errors import Reason
 from market.quant import indicators, levels
 from market.quant.indicators import Bars, Floats
 from market.quant.levels import Interest, ValueArea
+from strategies.spec import IvRegime
 
 Source = Literal["candles", "options", "index"]
 
@@ -42,6 +43,10 @@ COMPONENTS = (
     Component("smirk", "options", "options"),
     Component("index_trend", "index", "index"),
 )
+
+LOW_PERCENTILE, HIGH_PERCENTILE = 1 / 3, 2 / 3
+# Implied over realised volatility of 22 sessions: terciles of 206 shares on 28 to 30 January 2026, one market's mood.
+LOW_RATIO, HIGH_RATIO = 1.08, 1.26
 
 _CANDLES = MappingProxyType(
     {
@@ -166,6 +171,33 @@ def read_volatility(bars: Bars) -> VolatilityState:
 def _known(series: Floats) -> float | None:
     value = float(series[-1])
     return value if math.isfinite(value) else None
+
+
+def iv_regime(percentile: float | Reason, *, implied: float, realised: float | None) -> IvRegime | Reason:
+    """Say where implied volatility stands: by its percentile, else by its ratio to the realised one.
+
+    Parameters
+    ----------
+    percentile : float or Reason
+        Of the implied volatility in its own history, a fraction; a Reason where the history is too short.
+    implied, realised : float
+        Annual volatilities, fractions; `realised` None without a past.
+
+    Returns
+    -------
+    {"low", "normal", "high"} or Reason
+        NO_IV_REGIME when neither is known.
+    """
+    if not isinstance(percentile, Reason):
+        return _third(percentile, LOW_PERCENTILE, HIGH_PERCENTILE)
+    if realised is not None and realised > 0.0:
+        return _third(implied / realised, LOW_RATIO, HIGH_RATIO)
+    sentence = "Neither a history of implied volatility nor a past of prices is long enough to compare with."
+    return Reason("NO_IV_REGIME", sentence, "Import more sessions.")
+
+
+def _third(value: float, low: float, high: float) -> IvRegime:
+    return "low" if value < low else "high" if value > high else "normal"
 
 
 def interest_of(chain: Chain) -> Interest | Reason:

@@ -1,6 +1,6 @@
 """Named reads of strategies, and the one conditional UPDATE that claims one."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.db import models
@@ -38,6 +38,15 @@ class StrategyQuerySet(models.QuerySet[Any]):
         worked = runs.order_by("-id").values(day=day)[:1]
         written = self.model._default_manager.order_by("-created_at", "-id").values("trade_date")[:1]
         return self.filter(trade_date=Coalesce(models.Subquery(worked), models.Subquery(written)))
+
+    def universe(self, day: date) -> "StrategyQuerySet":
+        """One list over all underlyings of a trade date, best first (an index scan)."""
+        return self.filter(trade_date=day).order_by("-total_score", "id")
+
+    def ahead_of(self, row: Any) -> "StrategyQuerySet":
+        """What stands before a strategy in that list."""
+        better = models.Q(total_score__gt=row.total_score) | models.Q(total_score=row.total_score, pk__lt=row.pk)
+        return self.universe(row.trade_date).filter(better)
 
     def open(self) -> "StrategyQuerySet":
         """Filled and not yet closed."""

@@ -6,26 +6,23 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from market.chain import Chain, Floats
+from market.chain import Chain, Flags, Floats
 from market.errors import OptionsError
 from market.quant.distribution import Distribution
 from market.rulebook.charges import ChargeRates
 from market.sessions import Past
-from strategies.batch import Batch, concatenate
+from strategies.batch import Batch
 from strategies.build import Candidate, candidate_of
 from strategies.catalog import CATALOGUE
-from strategies.evaluate import Evaluation, evaluate
+from strategies.evaluate import Evaluation, evaluations
 from strategies.exits import ExitLevels, exit_levels
 from strategies.figures import Figures, figures
 from strategies.forecast import forecasts
-from strategies.measure import measure
-from strategies.payoff import payoff
-from strategies.score import RiskProfile, Score, facts_of_batch, first_gates, score, totals
-from strategies.search import neighbourhood
+from strategies.measure import Measures, measure, sharpened
+from strategies.score import RiskProfile, Score, facts_of, first_gates, scores, totals
+from strategies.search import neighbourhoods
 from strategies.spec import Structure
-from strategies.table import ContractTable, contract_table
-
-KEPT_PER_STRUCTURE = 1  # the best choice of strikes and expiry; the next best is a strike away from it
+from strategies.table import Ints, contract_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +76,20 @@ def recommend(
     Recommended
         Of each structure the choice with the highest score among those no gate refuses.
     """
-    result, table = Recommended(), contract_table(chain)
-    batches = _searched(structures, chain, table, result)
-    if not batches:
+    table = contract_table(chain)
+    batch, refused = neighbourhoods(structures, chain, table)
+    result = Recommended(refusals={slug: reason.code for slug, reason in refused.items()})
+    if not batch.size:
         return result
-    batch = concatenate(batches)
-    result.built, result.measured = len(batches), batch.size
+    result.built, result.measured = len(batch.structures), batch.size
     expected = forecasts(chain, past)
-    facts = facts_of_batch(batch, measure(batch, rates=rates, forecasts=expected))
-    scores, gates = totals(facts, risk), first_gates(facts, risk)
-    for number, structure in enumerate(batch.structures):
-        own = np.flatnonzero(batch.which == number)
-        for place in _best(own[gates[own] == ""], scores):
-            _keep(result, batch, place, rates, risk, past, expected.get(int(batch.front[place])))
-        if not (gates[own] == "").any():
-            result.refusals[structure.slug] = most_frequent_code(gates[own])
+    measures = measure(batch, rates=rates, forecasts=expected)
+    facts = facts_of(batch, measures)
+    codes, gated = first_gates(facts, risk)
+    kept = _best(batch.which, totals(facts, risk), gated < 0)
+    result.refusals |= _refused(batch, codes, gated)
+    best = batch.take(kept)
+    _keep(result, best, sharpened(best, measures.take(kept)), scores(facts.take(kept), risk), past, expected)
     result.recommendations.sort(key=lambda each: (-each.score.total, each.candidate.structure.slug))
     return result
 
@@ -108,43 +104,42 @@ def most_frequent_code(codes: "Sequence[str] | np.typing.NDArray[np.str_]") -> s
     return max(Counter(str(code) for code in codes).items(), key=lambda item: (item[1], item[0]))[0]
 
 
-def _searched(structures: Sequence[Structure], chain: Chain, table: ContractTable, result: Recommended) -> list[Batch]:
-    found: list[Batch] = []
-    for structure in structures:
-        try:
-            found.append(neighbourhood(structure, chain, table))
-        except OptionsError as error:
-            result.refusals[structure.slug] = error.reason.code
-    return found
+def _best(which: Ints, scores: Floats, passed: Flags) -> Ints:
+    """Return of each structure the place with the highest score; of equals the nearer to the rules' own choice."""
+    places = np.flatnonzero(passed)
+    order = places[np.lexsort((-scores[places], which[places]))]  # stable: the rules' own choice comes first
+    first = np.diff(which[order], prepend=-1) != 0
+    return np.asarray(order[first])
 
 
-def _best(places: "np.typing.NDArray[np.int64]", scores: Floats) -> list[int]:
-    """The places with the highest scores; of equal ones the one nearer to the rules' own choice, which comes first."""
-    order = np.argsort(-scores[places], kind="stable")
-    return [int(place) for place in places[order][:KEPT_PER_STRUCTURE]]
+def _refused(batch: Batch, codes: Sequence[str], gated: Ints) -> dict[str, str]:
+    """Return for every structure none of whose choices passed the code that refuses most; of equals the last."""
+    counts = np.zeros((len(batch.structures), len(codes)), dtype=np.int64)
+    refused = gated >= 0
+    np.add.at(counts, (batch.which[refused], gated[refused]), 1)
+    passed = np.bincount(batch.which[~refused], minlength=len(batch.structures)) > 0
+    return {
+        structure.slug: max(zip(row, codes, strict=True))[1]
+        for structure, row, some in zip(batch.structures, counts.tolist(), passed.tolist(), strict=True)
+        if not some
+    }
 
 
 def _keep(
     result: Recommended,
-    batch: Batch,
-    place: int,
-    rates: ChargeRates,
-    risk: RiskProfile,
+    best: Batch,
+    measures: Measures,
+    ranked: Sequence[Score],
     past: Past | None,
-    forecast: Distribution | None,
+    expected: Mapping[int, Distribution],
 ) -> None:
-    candidate, chain = candidate_of(batch, place), batch.table.chain
-    structure = candidate.structure
-    try:
-        line = payoff(candidate, chain)
-        evaluation = evaluate(candidate, chain, rates=rates, forecast=forecast, line=line)
-        ranking = score(evaluation, candidate, chain, risk=risk)
-        exits = exit_levels(structure, evaluation)
-        shown = figures(candidate, evaluation, chain, line=line, past=past, forecast=forecast)
-    except OptionsError as error:
-        result.refusals[structure.slug] = error.reason.code
-        return
-    if ranking.reasons:
-        result.refusals[structure.slug] = ranking.reasons[0].code
-        return
-    result.recommendations.append(Recommendation(candidate, evaluation, ranking, exits, shown))
+    candidates = [candidate_of(best, place) for place in range(best.size)]
+    judged = evaluations(best, measures)
+    shown = figures(best, candidates, judged, past=past, forecasts=expected)
+    for candidate, evaluation, ranking, figure in zip(candidates, judged, ranked, shown, strict=True):
+        try:
+            exits = exit_levels(candidate.structure, evaluation)
+        except OptionsError as error:
+            result.refusals[candidate.structure.slug] = error.reason.code
+            continue
+        result.recommendations.append(Recommendation(candidate, evaluation, ranking, exits, figure))

@@ -1,21 +1,18 @@
 """A first ranking: additive, weighted, explained, with gates that say why a candidate is not recommended."""
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 
-from market.chain import Chain, Flags, Floats
-from market.contract import Side
+from market.chain import Flags, Floats
 from market.errors import Reason
-from strategies.batch import Batch
-from strategies.build import BuiltLeg, Candidate
-from strategies.evaluate import Evaluation
+from strategies.batch import Batch, across, summed
 from strategies.measure import Measures
-from strategies.table import SHARE
+from strategies.table import ContractTable, Ints
 
 RiskProfile = Literal["conservative", "moderate", "aggressive"]
 Conviction = Literal["High", "Medium", "Low"]
@@ -87,51 +84,50 @@ TASTES: Mapping[RiskProfile, Taste] = MappingProxyType(
 )
 
 
+# Why a gate refuses, and what to do; prices that are too good beat the smile by more than its error can explain.
+REASONS: Mapping[str, Reason] = MappingProxyType(
+    {
+        reason.code: reason
+        for reason in (
+            Reason("MAX_PROFIT_NOT_POSITIVE", "No outcome at expiry makes money.", "Never trade this."),
+            Reason(
+                "COSTS_EXCEED_PROFIT",
+                "Charges exceed the best outcome.",
+                "Use wider strikes or more lots per order.",
+            ),
+            Reason(
+                "EXPECTED_VALUE_NEGATIVE",
+                "A loss is expected after costs, under the forecast or, without history, the smile.",
+                "Wait for volatility to differ from what the options cost; import the history if there is none.",
+            ),
+            Reason(
+                "PROBABILITY_TOO_LOW",
+                "The probability of profit after costs is below the profile's least.",
+                "Choose a more aggressive profile.",
+            ),
+            Reason(
+                "UNDEFINED_RISK",
+                "Nothing bounds the loss.",
+                "Choose the aggressive profile or buy a wing.",
+            ),
+            Reason(
+                "STALE_LEG",
+                "A price, or the expected value before charges, is too good to be true.",
+                "The quote is probably old: capture the chain again.",
+            ),
+        )
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A total from 0 to 1, the components (0 to 1) and their weighted shares, which add up to the total exactly.
-
-    `reasons` is empty when the candidate may be recommended.
-    """
+    """A total from 0 to 1, the components (0 to 1) and their weighted shares, which add up to the total exactly."""
 
     total: float
     components: Mapping[str, float]
     contributions: Mapping[str, float]
     conviction: Conviction
-    reasons: tuple[Reason, ...]
-
-
-def score(evaluation: Evaluation, candidate: Candidate, chain: Chain, *, risk: RiskProfile = "moderate") -> Score:
-    """Rank a candidate for a risk profile.
-
-    Parameters
-    ----------
-    evaluation : Evaluation
-    candidate : Candidate
-    chain : Chain
-    risk : {"conservative", "moderate", "aggressive"}
-
-    Returns
-    -------
-    Score
-        total = sum of weight × component; gates do not change the total, they forbid recommending.
-
-    Notes
-    -----
-    Source: options-v4.md section 14 item 3: rank by expected value after costs per unit of risk, not by probability
-    alone; a market view is not a conviction.
-    """
-    taste, facts = TASTES[risk], facts_of(evaluation, candidate, chain)
-    components = {name: float(value[0]) for name, value in _components(facts).items()}
-    contributions = {name: weight * components[name] for name, weight in taste.weights.items()}
-    total = min(1.0, math.fsum(contributions.values()))
-    return Score(
-        total=total,
-        components=MappingProxyType(components),
-        contributions=MappingProxyType(contributions),
-        conviction="High" if total >= HIGH else "Medium" if total >= MEDIUM else "Low",
-        reasons=_gates(facts, evaluation, candidate, chain, taste),
-    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,48 +158,21 @@ class Facts:
     advantage: Floats
     undefined: Flags
 
-
-def facts_of(evaluation: Evaluation, candidate: Candidate, chain: Chain) -> Facts:
-    """Return the facts of one candidate, as arrays of one."""
-    legs = candidate.option_legs
-    columns = {
-        "probability": evaluation.probability_after_costs,
-        "gross": evaluation.expected_value_gross,
-        "forecast": evaluation.forecast_value,
-        "deviation": evaluation.standard_deviation,
-        "tail_loss": evaluation.tail_loss,
-        "tail_gain": evaluation.tail_gain,
-        "max_profit": evaluation.max_profit,
-        "max_loss": evaluation.max_loss,
-        "charges": evaluation.charges,
-        "theta": evaluation.net_theta,
-        "days": float(evaluation.days_to_expiry),
-        "spread": math.fsum(leg.ratio * (leg.ask - leg.bid) for leg in legs),
-        "value": math.fsum(leg.ratio * leg.mid for leg in legs),
-        "thinnest": min((leg.open_interest or 0.0) / leg.lot_size for leg in legs),
-        "fit": math.fsum(math.exp(-abs(leg.mid - leg.fair) / _tolerance(leg, chain)) for leg in legs) / len(legs),
-        "advantage": max(_advantage(leg) - _tolerance(leg, chain) for leg in legs),
-    }
-    return Facts(
-        **{name: np.array([value]) for name, value in columns.items()},
-        modelled=np.array([any(leg.touch_modelled for leg in legs)]),
-        undefined=np.array([candidate.structure.undefined_risk]),
-    )
+    def take(self, chosen: "Ints | Flags") -> "Facts":
+        """Some of the candidates, in the order asked for."""
+        return Facts(**{each.name: getattr(self, each.name)[chosen] for each in fields(self)})
 
 
-def facts_of_batch(batch: Batch, measures: Measures) -> Facts:
-    """Return the facts of every candidate of a batch."""
-    table, chain = batch.table, batch.table.chain
-    options = (table.kind[batch.rows] != SHARE) & (batch.units != 0.0)
-    ratio = np.where(options, np.abs(batch.units), 0.0)
-    legs = options.sum(axis=1)
-    tolerance = (STALE_VOLATILITY * table.vega + STALE_TICKS * chain.tick_size)[batch.rows]
-    fit = np.exp(-np.abs(table.mid - table.fair)[batch.rows] / tolerance)
-    lots = np.array([expiry.lot_size for expiry in chain.expiries] + [1])[table.rank]
-    interest = np.nan_to_num(table.open_interest) / lots
-    advantage = np.where(batch.units > 0.0, table.fair[batch.rows] - batch.price, batch.price - table.fair[batch.rows])
+def facts_of(batch: Batch, measures: Measures) -> Facts:
+    """Return the facts of every candidate of a batch; no leg and the share, which is one row, count for nothing."""
+    table, expiries = batch.table, batch.table.chain.expiries
+    tolerance = STALE_VOLATILITY * table.vega + STALE_TICKS * table.chain.tick_size
+    lots = np.array([expiry.lot_size for expiry in expiries] + [1])[table.rank]
     undefined = np.array([structure.undefined_risk for structure in batch.structures], dtype=np.bool_)
-    days = np.array([float(expiry.days_to_expiry) for expiry in chain.expiries])
+    days = np.array([float(expiry.days_to_expiry) for expiry in expiries])
+    bought, sold = table.fair - table.ask - tolerance, table.bid - table.fair - tolerance
+    fit = _options(table, np.exp(-np.abs(table.mid - table.fair) / tolerance), share=0.0)[batch.rows]
+    rows, ratio = batch.rows, np.abs(batch.units)
     return Facts(
         probability=measures.probability_after_costs,
         gross=measures.expected_value_gross,
@@ -216,27 +185,91 @@ def facts_of_batch(batch: Batch, measures: Measures) -> Facts:
         charges=measures.charges,
         theta=measures.net_theta,
         days=days[batch.front],
-        spread=(ratio * np.where(options, (table.ask - table.bid)[batch.rows], 0.0)).sum(axis=1),
-        value=(ratio * table.mid[batch.rows]).sum(axis=1),
-        thinnest=np.where(options, interest[batch.rows], np.inf).min(axis=1),
-        fit=np.where(options, fit, 0.0).sum(axis=1) / legs,
-        modelled=(options & table.modelled[batch.rows]).any(axis=1),
-        advantage=np.where(options, advantage - tolerance, -np.inf).max(axis=1),
+        spread=summed(ratio, _options(table, table.ask - table.bid, share=0.0)[rows]),
+        value=summed(ratio, _options(table, table.mid, share=0.0)[rows]),
+        thinnest=across(np.minimum, _options(table, np.nan_to_num(table.open_interest) / lots, share=math.inf)[rows]),
+        fit=across(np.add, fit) / across(np.add, (rows != table.share).astype(np.float64)),
+        modelled=across(np.logical_or, table.modelled[rows]),
+        advantage=across(
+            np.maximum,
+            np.where(
+                batch.units > 0.0,
+                _options(table, bought, share=-math.inf)[rows],
+                _options(table, sold, share=-math.inf)[rows],
+            ),
+        ),
         undefined=undefined[batch.which],
     )
 
 
+def _options(table: ContractTable, values: Floats, *, share: float) -> Floats:
+    """Return a column of the table with another value for the share."""
+    column = values.copy()
+    column[table.share] = share
+    return column
+
+
 def totals(facts: Facts, risk: RiskProfile) -> Floats:
-    """Return the score of every candidate, 0 to 1."""
+    """Return the score of every candidate, 0 to 1, as `scores` explains it."""
     components = _components(facts)
     shares = np.stack([weight * components[name] for name, weight in TASTES[risk].weights.items()])
     return np.asarray(np.minimum(1.0, shares.sum(axis=0)))
 
 
-def first_gates(facts: Facts, risk: RiskProfile) -> "np.typing.NDArray[np.str_]":
-    """Return the code of the first gate that refuses each candidate, "" where none does."""
-    refused = _refused(facts, TASTES[risk])
-    return np.select(list(refused.values()), list(refused), default="")
+def scores(facts: Facts, risk: RiskProfile = "moderate") -> list[Score]:
+    """Rank candidates for a risk profile and say what the total of each is made of.
+
+    Parameters
+    ----------
+    facts : Facts
+    risk : {"conservative", "moderate", "aggressive"}
+
+    Returns
+    -------
+    list of Score
+        total = sum of weight × component; gates do not change the total, they forbid recommending.
+
+    Notes
+    -----
+    Source: options-v4.md section 14 item 3: rank by expected value after costs per unit of risk, not by probability
+    alone; a market view is not a conviction.
+    """
+    found = _components(facts)
+    rows = zip(*(values.tolist() for values in found.values()), strict=True)
+    return [_scored(dict(zip(found, row, strict=True)), TASTES[risk].weights) for row in rows]
+
+
+def _scored(components: Mapping[str, float], weights: Mapping[str, float]) -> Score:
+    contributions = {name: weight * components[name] for name, weight in weights.items()}
+    total = min(1.0, math.fsum(contributions.values()))
+    return Score(
+        total=total,
+        components=MappingProxyType(components),
+        contributions=MappingProxyType(contributions),
+        conviction="High" if total >= HIGH else "Medium" if total >= MEDIUM else "Low",
+    )
+
+
+def gates(facts: Facts, risk: RiskProfile) -> Mapping[str, Flags]:
+    """Return for every gate, in the order of telling, by the code of its reason, which candidates it refuses."""
+    taste = TASTES[risk]
+    unbounded = facts.undefined | np.isinf(facts.max_loss)
+    return {
+        "MAX_PROFIT_NOT_POSITIVE": facts.max_profit <= 0.0,
+        "COSTS_EXCEED_PROFIT": (facts.max_profit > 0.0) & (facts.max_profit <= facts.charges),
+        "EXPECTED_VALUE_NEGATIVE": facts.forecast < 0.0,
+        "PROBABILITY_TOO_LOW": facts.probability < taste.least_probability,
+        "UNDEFINED_RISK": unbounded & (not taste.undefined_risk),
+        "STALE_LEG": (facts.advantage > 0.0) | (facts.gross > FREE_LUNCH * facts.tail_loss),
+    }
+
+
+def first_gates(facts: Facts, risk: RiskProfile) -> tuple[tuple[str, ...], Ints]:
+    """Return the codes of all gates and, by candidate, the place of the first that refuses it, -1 where none does."""
+    refused = gates(facts, risk)
+    flags = np.stack([*refused.values(), np.ones_like(facts.undefined)])
+    first = np.argmax(flags, axis=0)
+    return tuple(refused), np.where(first < len(refused), first, -1)
 
 
 def _components(facts: Facts) -> dict[str, Floats]:
@@ -253,96 +286,6 @@ def _components(facts: Facts) -> dict[str, Floats]:
         "time_decay": 0.5 + 0.5 * np.tanh(decay),
         "data_quality": _between(facts.fit * np.where(facts.modelled, MODELLED_TOUCH, 1.0), 0.50, 0.95),
     }
-
-
-def _tolerance(leg: BuiltLeg, chain: Chain) -> float:
-    return STALE_VOLATILITY * leg.vega + STALE_TICKS * chain.tick_size
-
-
-def _advantage(leg: BuiltLeg) -> float:
-    """Return by how much an executable price is better than the smile's."""
-    return leg.fair - leg.price if leg.side is Side.BUY else leg.price - leg.fair
-
-
-def _refused(facts: Facts, taste: Taste) -> dict[str, Flags]:
-    """Return for every gate, in the order of telling, which candidates it refuses."""
-    unbounded = facts.undefined | np.isinf(facts.max_loss)
-    return {
-        "MAX_PROFIT_NOT_POSITIVE": facts.max_profit <= 0.0,
-        "COSTS_EXCEED_PROFIT": (facts.max_profit > 0.0) & (facts.max_profit <= facts.charges),
-        "EXPECTED_VALUE_NEGATIVE": facts.forecast < 0.0,
-        "PROBABILITY_TOO_LOW": facts.probability < taste.least_probability,
-        "UNDEFINED_RISK": unbounded & (not taste.undefined_risk),
-        "STALE_LEG": (facts.advantage > 0.0) | (facts.gross > FREE_LUNCH * facts.tail_loss),
-    }
-
-
-def _gates(
-    facts: Facts, evaluation: Evaluation, candidate: Candidate, chain: Chain, taste: Taste
-) -> tuple[Reason, ...]:
-    codes = [code for code, refused in _refused(facts, taste).items() if refused[0]]
-    return tuple(_SENTENCES[code](evaluation, candidate, chain, taste) for code in codes)
-
-
-def _no_profit(evaluation: Evaluation, candidate: Candidate, chain: Chain, taste: Taste) -> Reason:
-    return Reason("MAX_PROFIT_NOT_POSITIVE", "No outcome at expiry makes money.", "Never trade this.")
-
-
-def _costs(evaluation: Evaluation, candidate: Candidate, chain: Chain, taste: Taste) -> Reason:
-    return Reason(
-        "COSTS_EXCEED_PROFIT",
-        f"Charges of {evaluation.charges:.2f} exceed the best outcome of {evaluation.max_profit:.2f}.",
-        "Use wider strikes or more lots per order.",
-    )
-
-
-def _no_value(evaluation: Evaluation, candidate: Candidate, chain: Chain, taste: Taste) -> Reason:
-    return Reason(
-        "EXPECTED_VALUE_NEGATIVE",
-        f"After costs {evaluation.forecast_value:.2f} per unit is expected, under the forecast or, without history,"
-        " the smile.",
-        "Wait for volatility to differ from what the options cost; import the history if there is none.",
-    )
-
-
-def _improbable(evaluation: Evaluation, candidate: Candidate, chain: Chain, taste: Taste) -> Reason:
-    probability, least = evaluation.probability_after_costs, taste.least_probability
-    return Reason(
-        "PROBABILITY_TOO_LOW",
-        f"Probability of profit after costs {probability:.1%} is below {least:.0%}.",
-        "Choose a more aggressive profile.",
-    )
-
-
-def _undefined(evaluation: Evaluation, candidate: Candidate, chain: Chain, taste: Taste) -> Reason:
-    return Reason(
-        "UNDEFINED_RISK",
-        f"Nothing bounds the loss of a {candidate.structure.name}.",
-        "Choose the aggressive profile or buy a wing.",
-    )
-
-
-def _stale(evaluation: Evaluation, candidate: Candidate, chain: Chain, taste: Taste) -> Reason:
-    """Prices that are too good: better than the smile by more than its own error can explain."""
-    remedy = "The quote is probably old: capture the chain again."
-    for leg in candidate.option_legs:
-        if _advantage(leg) > _tolerance(leg, chain):
-            sentence = f"{leg.contract} at {leg.price:.2f} is {_advantage(leg):.2f} better than the smile says."
-            return Reason("STALE_LEG", sentence, remedy)
-    sentence = f"An expected value of {evaluation.expected_value_gross:.2f} before charges is too good to be true."
-    return Reason("STALE_LEG", sentence, remedy)
-
-
-_SENTENCES: Mapping[str, Callable[[Evaluation, Candidate, Chain, Taste], Reason]] = MappingProxyType(
-    {
-        "MAX_PROFIT_NOT_POSITIVE": _no_profit,
-        "COSTS_EXCEED_PROFIT": _costs,
-        "EXPECTED_VALUE_NEGATIVE": _no_value,
-        "PROBABILITY_TOO_LOW": _improbable,
-        "UNDEFINED_RISK": _undefined,
-        "STALE_LEG": _stale,
-    }
-)
 
 
 def _ratio(part: Floats, whole: Floats) -> Floats:

@@ -1,7 +1,8 @@
 """Where a leg goes: rules that name a target strike, and the choice of a tradable listed strike near it."""
 
 import math
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
@@ -165,27 +166,55 @@ def place(rule: StrikeRule, site: Site) -> Placed:
     expiry, nudged by liquidity, tradable quotes only. The nearest listed strike is an explicit rule with a bound, and
     how far it lies from the target is kept; nothing is replaced when an order is sent.
     """
-    target = _target(rule, site)
-    found = _judged(site)
-    one_deviation = deviation(site.expiry)
-    near = np.abs(site.expiry.strikes - target) <= _reach(rule, site.expiry)
-    eligible = near & found.liquid
-    if isinstance(rule, Atm | Sigma):
-        _keep_shared(eligible, rule, site)
-    if site.taken:
-        eligible[list(site.taken)] = False
-    if not eligible.any():
-        raise NotConstructible(_why_none(site, near, target, found))
-    cost = _distance(rule, site, target) + site.liquidity.pull * one_deviation * found.illiquidity
-    index = int(np.argmin(np.where(eligible, cost, np.inf)))
-    strike = float(site.expiry.strikes[index])
+    target, reach = _target(rule, site), _reach(rule, site.expiry)
+    rungs, one_deviation = (
+        _rungs(site.expiry, site.option_type, site.side, site.chain.tick_size, site.liquidity),
+        deviation(site.expiry),
+    )
+    distance = _distance(rule, site, target)
+    best, index = math.inf, -1
+    for at in _within(rungs.strikes, target, reach):
+        if at in site.taken or not rungs.liquid[at] or not _is_shared(rule, site, at):
+            continue
+        cost = distance(at) + site.liquidity.pull * one_deviation * rungs.illiquidity[at]
+        if cost < best:
+            best, index = cost, at
+    if index < 0:
+        raise NotConstructible(_why_none(site, np.abs(site.expiry.strikes - target) <= reach, target, _judged(site)))
+    strike = rungs.strikes[index]
     return Placed(
         strike=strike,
         target=target,
         index=index,
         off_target=(strike - target) / one_deviation,
-        interest_known=found.interest_known,
+        interest_known=rungs.interest_known,
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rungs:
+    """One side of an expiry as lists, which are read one strike at a time."""
+
+    strikes: list[float]
+    liquid: list[bool]
+    illiquidity: list[float]
+    interest_known: bool
+
+
+@lru_cache(maxsize=256)
+def _rungs(expiry: ExpiryChain, option_type: OptionType, side: Side, tick_size: float, liquidity: Liquidity) -> _Rungs:
+    found = tradable(expiry, option_type, side, tick_size=tick_size, liquidity=liquidity)
+    return _Rungs(expiry.strikes.tolist(), found.liquid.tolist(), found.illiquidity.tolist(), found.interest_known)
+
+
+def _within(strikes: Sequence[float], target: float, reach: float) -> Iterator[int]:
+    """The places of strikes no further than the reach from the target."""
+    start = max(0, bisect_left(strikes, target - reach) - 1)
+    for at in range(start, len(strikes)):
+        if abs(strikes[at] - target) <= reach:
+            yield at
+        elif strikes[at] > target:
+            return
 
 
 def require_order(legs: Sequence[tuple[ExpiryChain, Placed]]) -> None:
@@ -276,16 +305,16 @@ def _listed(strikes: Floats, index: int) -> float:
 def _strike_of_delta(expiry: ExpiryChain, option_type: OptionType, target: float) -> float:
     strikes, call_deltas = _delta_curve(expiry)
     wanted = target if option_type is OptionType.CALL else 1.0 - target
-    return float(np.interp(-wanted, -call_deltas, strikes))
+    return float(np.interp(-wanted, call_deltas, strikes))
 
 
 @lru_cache(maxsize=64)
 def _delta_curve(expiry: ExpiryChain) -> tuple[Floats, Floats]:
-    """Return strikes over ±4 standard deviations and the undiscounted call delta N(d1) at each, falling."""
+    """Return strikes over ±4 standard deviations and the undiscounted call delta N(d1) at each, negated, so rising."""
     root_years = math.sqrt(expiry.years)
     strikes = expiry.forward * np.exp(_GRID * deviation(expiry) / expiry.forward)
     spread = expiry.smile.volatility(strikes) * root_years
-    return strikes, ndtr(np.log(expiry.forward / strikes) / spread + 0.5 * spread)
+    return strikes, -ndtr(np.log(expiry.forward / strikes) / spread + 0.5 * spread)
 
 
 def _reach(rule: StrikeRule, expiry: ExpiryChain) -> float:
@@ -307,13 +336,16 @@ def _judged(site: Site) -> Tradable:
     return tradable(site.expiry, site.option_type, site.side, tick_size=site.chain.tick_size, liquidity=site.liquidity)
 
 
-def _keep_shared(eligible: Flags, rule: Atm | Sigma, site: Site) -> None:
-    """Drop the strikes that the legs which will share them cannot trade, if the rule asks for it."""
+def _is_shared(rule: StrikeRule, site: Site, at: int) -> bool:
+    """Whether the legs that will share a strike can trade it too, where the rule asks for that."""
     if isinstance(rule, Atm) and rule.paired:
         for option_type, side in product(OptionType, Side):
-            eligible &= _judged(replace(site, option_type=option_type, side=side)).liquid
-    if rule.lasting:
-        eligible &= np.isin(site.expiry.strikes, _next_strikes(site))
+            rungs = _rungs(site.expiry, option_type, side, site.chain.tick_size, site.liquidity)
+            if not rungs.liquid[at]:
+                return False
+    if isinstance(rule, Atm | Sigma) and rule.lasting:
+        return bool(np.isin(site.expiry.strikes[at], _next_strikes(site)))
+    return True
 
 
 def _next_strikes(site: Site) -> Floats:
@@ -325,13 +357,15 @@ def _next_strikes(site: Site) -> Floats:
     return expiry.strikes[_judged(replace(site, expiry=expiry, side=site.side.opposite)).liquid]
 
 
-def _distance(rule: StrikeRule, site: Site, target: float) -> Floats:
-    """Return how far each listed strike is from what the rule wants, in rupees of strike; shape (strikes,)."""
+def _distance(rule: StrikeRule, site: Site, target: float) -> Callable[[int], float]:
+    """Return how far a listed strike is from what the rule wants, in rupees of strike, as a function of its place."""
+    strikes = site.expiry.strikes
     if not isinstance(rule, Premium):
-        return np.abs(site.expiry.strikes - target)
+        return lambda at: abs(float(strikes[at]) - target)
     quotes = site.expiry.side(site.option_type)
     touch = quotes.ask if site.side is Side.BUY else quotes.bid
-    return np.abs(_strikes_of_prices(site, np.nan_to_num(touch, nan=0.0)) - target)
+    priced = np.abs(_strikes_of_prices(site, np.nan_to_num(touch, nan=0.0)) - target)
+    return lambda at: float(priced[at])
 
 
 def _strikes_of_prices(site: Site, prices: Floats) -> Floats:

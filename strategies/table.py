@@ -1,6 +1,7 @@
 """Every contract of a chain as one table of parallel arrays, so that candidates are places in it and not objects."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -10,6 +11,8 @@ from market.chain import Chain, ExpiryChain, Flags, Floats
 from market.contract import Contract, OptionType, Side
 from market.quant import black
 from strategies.liquidity import tradable
+from strategies.spec import LegRule
+from strategies.strikes import Placed
 
 Ints = NDArray[np.int64]
 
@@ -24,7 +27,9 @@ class ContractTable:
     `rank` is the place of the expiry in the chain (-1 for the share), `kind` CALL, PUT or SHARE. Prices in rupees per
     unit, NaN where there is none; `fair` is the smile's price; greeks are those of the long contract, theta per
     calendar day, vega per 1.00 of volatility. `can_buy` and `can_sell` say where the quote passed the gate, has
-    that touch and is liquid. `starts` gives the first row of each side of each expiry.
+    that touch and is liquid. `starts` gives the first row of each side of each expiry. `left` remembers the volatility
+    each contract of a later expiry keeps at an earlier one, by (earlier, later) rank, NaN where nobody asked yet;
+    `placed` where the rules put the legs of a structure, by them and the front expiry.
     """
 
     chain: Chain
@@ -45,6 +50,10 @@ class ContractTable:
     can_buy: Flags
     can_sell: Flags
     starts: dict[tuple[int, OptionType], int]
+    left: dict[tuple[int, int], Floats] = field(default_factory=dict, init=False, repr=False)
+    placed: dict[tuple[tuple[LegRule, ...], date], tuple[Placed | None, ...]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     @property
     def share(self) -> int:
@@ -57,12 +66,31 @@ class ContractTable:
         flags = [expiry.calls.touch_modelled for expiry in self.chain.expiries]
         return np.append(np.array(flags, dtype=np.bool_)[self.rank[:-1]], False)
 
+    @cached_property
+    def levels(self) -> Floats:
+        """0 and every listed strike, rupees, ascending: where a payoff at expiry can bend."""
+        return np.unique(np.append(self.strike, 0.0))
+
+    @cached_property
+    def level(self) -> Ints:
+        """The place of each contract's strike among `levels`, 0 for the share; by contract."""
+        return np.searchsorted(self.levels, self.strike).astype(np.int64)
+
+    @cached_property
+    def touches(self) -> Floats:
+        """The executable prices: all asks, then all bids; shape (2 × contracts,), 0 where there is none."""
+        return np.asarray(np.nan_to_num(np.concatenate([self.ask, self.bid])))
+
+    @cached_property
+    def contracts(self) -> tuple[Contract, ...]:
+        """The terms of every row."""
+        return tuple(self._contract(row) for row in range(self.strike.size))
+
     def row(self, rank: int, option_type: OptionType, index: int) -> int:
         """The row of a strike by its place among the strikes of an expiry."""
         return self.starts[rank, option_type] + index
 
-    def contract(self, row: int) -> Contract:
-        """The terms of one row."""
+    def _contract(self, row: int) -> Contract:
         if row == self.share:
             return Contract(self.chain.underlying)
         option_type = OptionType.CALL if self.kind[row] == CALL else OptionType.PUT

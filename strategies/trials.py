@@ -101,7 +101,7 @@ def trials_of(order: Order, structures: Sequence[Structure], *, most: int) -> tu
     if batch is None:
         return None, left_out
     lines = payoff_lines(batch)
-    wins = (lines.values.max(axis=1) > SETTLED) | (lines.right_slope > 0.0)
+    wins = lines.max_profit > SETTLED
     loses = (lines.values.min(axis=1) <= SETTLED) | (lines.right_slope < 0.0)
     left_out["CANNOT_WIN"] += int((~wins).sum())
     left_out["CANNOT_LOSE"] += int((~loses).sum())

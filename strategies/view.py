@@ -120,6 +120,15 @@ def score_weight(name: str, measured: Mapping[str, Measured] = MEASURED) -> floa
     return found.ic if found is not None and found.ic is not None and THRESHOLD.passed(found) else 0.0
 
 
+def weight_in_score(measured: Mapping[str, Measured] = MEASURED) -> str:
+    """Say what a view may do to a score, and why."""
+    moving = sorted(name for name in WEIGHTS if score_weight(name, measured) > 0.0)
+    asked = f"t of {THRESHOLD.t:g} over {THRESHOLD.sessions} sessions or more, out of sample"
+    if moving:
+        return f"Only {', '.join(moving)} may move a score: the others did not show {asked}."
+    return f"Weight in the score: 0. No component showed {asked}."
+
+
 @dataclass(frozen=True, slots=True)
 class Waterfall:
     """A weighted mean laid open: the contributions add up to `total` exactly, in any order.

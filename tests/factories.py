@@ -18,6 +18,7 @@ from strategies.models import (
     GenerationRun,
     OptionStrategy,
     StrategyExitLevels,
+    StrategyExitRow,
     StrategyLeg,
     StrategyParameters,
     SymbolResult,
@@ -178,6 +179,8 @@ class StrategyLegFactory(DjangoModelFactory):
     vega = Decimal("110.5")
     rho = Decimal("35.1")
     implied_volatility = Decimal("0.25")
+    interest_known = True
+    off_target = Decimal("0.04")
 
 
 BULL_CALL_SPREAD = (
@@ -207,7 +210,9 @@ class OptionStrategyFactory(DjangoModelFactory):
     net_premium = Decimal("-10050.00")
     conviction_level = "High"
     market_outlook = "Bullish"
-    component_scores = factory.LazyFunction(lambda: {"probability": 0.2})
+    component_scores = factory.LazyAttribute(
+        lambda row: {"probability": 0.2, "liquidity": float(row.total_score) - 0.2}
+    )
     spot_price = Decimal("1003.20")
     lot_size = 500
     expiry = EXPIRY
@@ -223,10 +228,12 @@ class OptionStrategyFactory(DjangoModelFactory):
 
     @factory.post_generation
     def details(self, create: bool, extracted: bool | None, **_: Any) -> None:
-        """Write parameters and exit levels."""
+        """Write parameters, exit levels and exit rows."""
         if extracted is not False:
             StrategyParametersFactory(strategy=self)
             StrategyExitLevelsFactory(strategy=self)
+            rows = [StrategyExitRow(strategy=self, reason="A test says so.", **values) for values in EXIT_ROWS]
+            StrategyExitRow.objects.bulk_create(rows)
 
     @factory.post_generation
     def status(self, create: bool, extracted: str | None, **_: Any) -> None:
@@ -289,6 +296,15 @@ class StrategyParametersFactory(DjangoModelFactory):
     net_gamma = Decimal("0.0001")
     net_theta = Decimal("-0.1")
     net_vega = Decimal("5.0")
+    recalibration_reason = "NOT_CALIBRATED"
+    iv_percentile_reason = "INSUFFICIENT_HISTORY"
+    iv_regime = "normal"
+    iv_fits = True
+    view_agreement = "unknown"
+    theta_profile = factory.LazyFunction(lambda: [[0, -50.0], [12, -70.0], [24, -200.0]])
+    scenarios = factory.LazyFunction(lambda: [[-0.05, 0.0, 0, -5000.0], [0.05, 0.0, 0, 5000.0]])
+    regions = factory.LazyFunction(lambda: {"loss": [0.5, -5000.0], "flat": [0.1, 0.0], "gain": [0.4, 5150.0]})
+    flags = factory.LazyFunction(lambda: [{"about": "market_view", "code": "NO_CANDLES", "sentence": "No candles."}])
 
 
 class StrategyExitLevelsFactory(DjangoModelFactory):
@@ -304,6 +320,20 @@ class StrategyExitLevelsFactory(DjangoModelFactory):
     time_exit_dte = 7
     delta_exit_threshold = Decimal("0.8")
     vega_exit_threshold = Decimal("7.5")
+
+
+EXIT_ROWS: tuple[dict[str, Any], ...] = (
+    {"kind": "money", "level": "profit_target_1", "value": Decimal("7475.00")},
+    {"kind": "money", "level": "profit_target_2", "value": Decimal("9717.50")},
+    {"kind": "money", "level": "profit_target_3", "value": Decimal("11960.00")},
+    {"kind": "money", "level": "stop_loss", "value": Decimal("5025.00")},
+    {"kind": "percent_of_max_profit", "level": "profit_target_1", "value": Decimal("0.5")},
+    {"kind": "percent_of_credit", "level": "stop_loss", "value": None},
+    {"kind": "days_to_expiry", "level": "time_exit", "value": Decimal(7)},
+    {"kind": "underlying_price", "level": "price_above", "value": Decimal(1050)},
+    {"kind": "delta", "level": "delta", "value": Decimal("0.8")},
+    {"kind": "vega", "level": "vega", "value": Decimal("7.5")},
+)
 
 
 class AccountFactory(DjangoModelFactory):

@@ -15,6 +15,7 @@ FEWEST_GRID_POINTS = 101
 _NEGLIGIBLE = 1e-9  # probability and share of the forward left beyond each end of the grid
 _FIRST_REACH, _WIDER, _FURTHEST = 6.0, 1.25, 30  # at-the-money deviations, growth per attempt, attempts
 _FURTHEST_LOG = 25.0  # of ln(level/forward): beyond it no level is a price
+_EVEN = 1.0  # at-the-money deviations within which levels are about evenly spaced; beyond, gaps grow with the distance
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +62,7 @@ class Distribution:
         return self.grid[cell - 1] + rise * (self.grid[cell] - self.grid[cell - 1])
 
 
-def terminal_distribution(smile: Smile, *, points: int = 2001) -> Distribution:
+def terminal_distribution(smile: Smile, *, points: int = 3001) -> Distribution:
     """Derive the risk-neutral terminal distribution from a smile.
 
     Parameters
@@ -69,7 +70,7 @@ def terminal_distribution(smile: Smile, *, points: int = 2001) -> Distribution:
     smile : Smile
         Of one expiry, free of butterfly arbitrage as `fit_smile` makes it.
     points : int
-        Grid levels, equally spaced in ln(level), at least 101.
+        Grid levels, densest in ln(level) around the forward, at least 101.
 
     Returns
     -------
@@ -84,7 +85,7 @@ def terminal_distribution(smile: Smile, *, points: int = 2001) -> Distribution:
     Notes
     -----
     P(S <= K) = N(-d2) + phi(d2) d(sigma sqrt(T))/d ln K. Less than 1e-9 of probability and of value lies beyond each
-    end of the grid and is put on it; the grid is then scaled (by parts in a million) so that the mean is the forward.
+    end of the grid and is put on it. The undiscounted call at each level is the smile's own price.
     Source: D. T. Breeden and R. H. Litzenberger, "Prices of State-Contingent Claims Implicit in Option Prices",
     Journal of Business 51 (1978) 621-651, applied to Black's formula with a volatility that depends on strike.
     """
@@ -93,12 +94,14 @@ def terminal_distribution(smile: Smile, *, points: int = 2001) -> Distribution:
     deviation = smile.atm_volatility * np.sqrt(smile.years)
     low = -_reach(smile.shape, -deviation)
     high = _reach(smile.shape, deviation)
-    log_levels = np.linspace(low, high, points)
+    log_levels = _spaced(low, high, deviation, points)
     cumulative = np.maximum.accumulate(np.clip(_cdf(smile.shape, log_levels), 0.0, 1.0))
     cumulative[0], cumulative[-1] = 0.0, 1.0
-    grid = np.exp(log_levels)
-    mean = float(np.diff(cumulative) @ (0.5 * (grid[1:] + grid[:-1])))
-    return _on_grid(grid * (smile.forward / mean), cumulative)
+    grid = smile.forward * np.exp(log_levels)
+    tail = smile.prices(grid, True)
+    tail += smile.forward - grid[0] - tail[0]
+    tail[-1] = 0.0
+    return Distribution(grid, cumulative, _density(grid, cumulative), smile.forward, tail)
 
 
 def rescaled(distribution: Distribution, ratio: float) -> Distribution:
@@ -152,12 +155,22 @@ def lognormal_distribution(forward: float, years: float, volatility: float) -> D
 
 
 def _on_grid(grid: Floats, cumulative: Floats) -> Distribution:
-    steps, masses = np.diff(grid), np.diff(cumulative)
-    areas = steps * (1.0 - 0.5 * (cumulative[1:] + cumulative[:-1]))
+    areas = np.diff(grid) * (1.0 - 0.5 * (cumulative[1:] + cumulative[:-1]))
     tail = np.append(np.cumsum(areas[::-1])[::-1], 0.0)
-    cells = masses / steps
-    density = np.concatenate([cells[:1], 0.5 * (cells[1:] + cells[:-1]), cells[-1:]])
-    return Distribution(grid, cumulative, density, float(masses @ (0.5 * (grid[1:] + grid[:-1]))), tail)
+    mean = float(np.diff(cumulative) @ (0.5 * (grid[1:] + grid[:-1])))
+    return Distribution(grid, cumulative, _density(grid, cumulative), mean, tail)
+
+
+def _density(grid: Floats, cumulative: Floats) -> Floats:
+    cells = np.diff(cumulative) / np.diff(grid)
+    return np.concatenate([cells[:1], 0.5 * (cells[1:] + cells[:-1]), cells[-1:]])
+
+
+def _spaced(low: float, high: float, deviation: float, points: int) -> Floats:
+    """Return ascending ln(level/forward): wings may reach a hundred deviations, but nearly all mass lies in four."""
+    ends = np.arcsinh(np.array([low, high]) / (_EVEN * deviation))
+    steps = np.linspace(-1.0, 1.0, points)
+    return _EVEN * deviation * np.sinh(np.abs(np.where(steps < 0.0, *ends)) * steps)
 
 
 def _reach(shape: SviShape, deviation: float) -> float:

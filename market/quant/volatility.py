@@ -270,18 +270,6 @@ def iv_standing(history: ArrayLike, *, lookback: int = LONGEST_LOOKBACK) -> Stan
     return Standing((current - low) / (high - low), below, current, low, high, window.size, lookback)
 
 
-def iv_rank(history: ArrayLike, *, lookback: int = LONGEST_LOOKBACK) -> float | Reason:
-    """Return the rank of `iv_standing`, as a fraction, or why there is none."""
-    standing = iv_standing(history, lookback=lookback)
-    return standing if isinstance(standing, Reason) else standing.rank
-
-
-def iv_percentile(history: ArrayLike, *, lookback: int = LONGEST_LOOKBACK) -> float | Reason:
-    """Return the percentile of `iv_standing`, as a fraction, or why there is none."""
-    standing = iv_standing(history, lookback=lookback)
-    return standing if isinstance(standing, Reason) else standing.percentile
-
-
 def relative_volatility(volatility: float, peers: Sequence[float], *, group: str) -> float | Reason:
     """Return a volatility over the median of its peers' (1 is the same), or why it cannot be compared.
 

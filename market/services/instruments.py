@@ -311,15 +311,13 @@ def _follow(attempt: FileImport) -> None:
 def current_master(*, source: str | None = None) -> FileImport:
     """The newest usable master; raises BadMaster where there is none, or where a later attempt was refused."""
     current, refused = _in_force(source)
+    remedy = "Run manage.py import_scrip_master"
     if current is None:
-        sentence = "No instrument master has been imported yet."
-        raise BadMaster(Reason("NO_MASTER", sentence, "Run manage.py import_scrip_master."))
+        raise BadMaster(Reason("NO_MASTER", "No instrument master has been imported yet.", f"{remedy}."))
     if refused is not None:
-        sentence = (
-            f"The instrument master of {current.published_on or 'an unknown day'} is stale: "
-            f"a later one was refused ({refused.reason_code})."
-        )
-        raise BadMaster(Reason("MASTER_STALE", sentence, "Run manage.py import_scrip_master with a good file."))
+        day = current.published_on or "an unknown day"
+        sentence = f"The instrument master of {day} is stale: a later one was refused ({refused.reason_code})."
+        raise BadMaster(Reason("MASTER_STALE", sentence, f"{remedy} with a good file."))
     return current
 
 

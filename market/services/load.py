@@ -15,7 +15,7 @@ from market.errors import OptionsError, Reason, StaleQuote, UnknownInstrument
 from market.models import ChainSnapshot, Instrument, OptionQuote, Underlying
 from market.ports import CapturedChain, CapturedQuote
 from market.quality import FROZEN_MOVE, Circumstances
-from market.services.chains import latest_chains
+from market.services.stored_chains import chains_of, latest_chains, newest_snapshots
 
 MOST_AGE = timedelta(hours=1)  # of trading time; what is older is refused quote by quote
 
@@ -45,10 +45,9 @@ def load_chain(symbol: str, *, as_of: datetime, most_age: timedelta | None = MOS
 def load_chains(
     symbols: Sequence[str], *, as_of: datetime, most_age: timedelta | None = MOST_AGE
 ) -> dict[str, Chain | OptionsError]:
-    """One chain, or the reason there is none, per symbol (at most nine queries, however many symbols)."""
-    captured = latest_chains(symbols, as_of=as_of)
-    listed = listings(symbols)
-    newest = list(ChainSnapshot.objects.filter(symbol__in=list(symbols)).latest_per_symbol(as_of))
+    """One chain, or the reason there is none, per symbol (at most eight queries, however many symbols)."""
+    newest, listed = newest_snapshots(symbols, as_of=as_of), listings(symbols)
+    captured = chains_of(newest)
     spreads, previous = _stamp_spreads(newest), _previous(newest, as_of=as_of)
     return {
         symbol: _assembled(

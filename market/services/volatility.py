@@ -1,8 +1,8 @@
 """Implied volatility by session, written from stored chains, and what it says beside the realised one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import numpy as np
 
@@ -20,17 +20,22 @@ from market.quant.volatility import (
     daily_variances,
     ewma_volatility,
     forecast_variance,
+    garman_klass,
     iv_standing,
     parkinson,
     realised_volatility,
     relative_volatility,
+    rogers_satchell,
     yang_zhang,
 )
-from market.services.chains import latest_chains
+from market.services.stored_chains import latest_chains
 
 NSE_TICK = 0.05  # rupees; a touch is rounded to it, an implied volatility does not depend on the contract's own
 REALISED_SESSIONS = 22
 SPLIT_MOVE = 0.20  # of the price between two closes: bars are not adjusted for splits
+LOOKBACKS = (5, 20, 60, 120, LONGEST_LOOKBACK)  # sessions in which rank and percentile are told
+MATURITIES = (7, 14, 30, 60, 90)  # calendar days at which the term structure is read
+LOW, HIGH = 0.9, 1.1  # strikes as shares of the forward
 _QUARTER_DELTA = 0.6745  # standard deviations from the forward to a delta of a quarter
 _MARKET = "the market"
 
@@ -41,10 +46,28 @@ class Realised:
 
     close_to_close: float
     parkinson: float
+    garman_klass: float
+    rogers_satchell: float
     yang_zhang: float
     ewma: float
     forecast: float
     sessions: int
+
+
+@dataclass(frozen=True, slots=True)
+class TermReading:
+    """The term structure read at one number of calendar days, between listed expiries or beyond the last ones.
+
+    Volatilities (fractions) at the forward and at strikes LOW and HIGH of it; `fit_error` in volatility.
+    """
+
+    days: int
+    forward: float
+    low: float
+    atm: float
+    high: float
+    fit_error: float
+    between_expiries: bool
 
 
 @dataclass(slots=True)
@@ -62,6 +85,8 @@ class VolatilityReading:
     expiries: tuple[ExpiryChain, ...] = ()
     realised: Realised | Reason | None = None
     standing: Standing | Reason | None = None
+    standings: dict[int, Standing | Reason] = field(default_factory=dict)
+    readings: tuple[TermReading, ...] = ()
     sector: float | Reason | None = None
     market: float | Reason | None = None
     flags: list[Reason] = field(default_factory=list)
@@ -93,20 +118,30 @@ def record_iv(symbols: Sequence[str], as_of: datetime) -> dict[str, Reason | Non
     return outcome
 
 
-def record_sessions(symbols: Sequence[str], as_of: datetime) -> int:
-    """Write every stored session up to `as_of` that has no summary yet; returns how many were written."""
+def record_sessions(
+    symbols: Sequence[str],
+    as_of: datetime,
+    *,
+    again: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> int:
+    """Write every stored session up to `as_of` that has no summary yet, or all of them; returns how many it wrote."""
     snapshots = ChainSnapshot.objects.filter(symbol__in=list(symbols)).fresh(as_of)
     stored = {
         (symbol, taken_at.astimezone(IST).date()) for symbol, taken_at in snapshots.values_list("symbol", "taken_at")
     }
-    held = set(IvSummary.objects.filter(symbol__in=list(symbols)).values_list("symbol", "date"))
+    summaries = IvSummary.objects.filter(symbol__in=list(symbols))
+    held = set() if again else set(summaries.values_list("symbol", "date"))
     by_day: dict[date, list[str]] = {}
+    total = len(stored - held)
     for symbol, day in sorted(stored - held):
         by_day.setdefault(day, []).append(symbol)
-    written = 0
+    written = done = 0
     for day, names in sorted(by_day.items()):
         end = datetime(day.year, day.month, day.day, 23, 59, 59, tzinfo=IST)
         written += sum(reason is None for reason in record_iv(names, min(end, as_of)).values())
+        done += len(names)
+        progress(done, total)
     return written
 
 
@@ -115,7 +150,7 @@ def read_volatility(
 ) -> list[VolatilityReading]:
     """What is known of the volatility of these underlyings at a moment (five queries, however many symbols)."""
     day = as_of.astimezone(IST).date()
-    histories = _histories(symbols, day, lookback)
+    histories = iv_history(symbols, before=day + timedelta(days=1))
     bars = _bars(symbols, day)
     sectors, newest = _groups(day)
     readings = []
@@ -124,7 +159,9 @@ def read_volatility(
         if not isinstance(chain, Reason):
             _read_chain(reading, chain)
         reading.realised = _realised(bars.get(symbol, []), reading.atm)
-        reading.standing = iv_standing(histories.get(symbol, []), lookback=lookback)
+        past = histories.get(symbol, [])
+        reading.standing = iv_standing(past, lookback=lookback)
+        reading.standings = {sessions: iv_standing(past, lookback=sessions) for sessions in LOOKBACKS}
         if reading.atm is not None:
             _compare(reading, sectors, newest)
         readings.append(reading)
@@ -174,6 +211,15 @@ def _summary(chain: Chain) -> IvSummary:
     )
 
 
+def term_reading(term: TermStructure, days: int) -> TermReading:
+    """Read a term structure at so many calendar days."""
+    years = days / 365.0
+    forward = term.forward(years)
+    low, atm, high = (float(level) for level in term.volatility(forward * np.array([LOW, 1.0, HIGH]), years))
+    inside = bool(term.years[0] <= years <= term.years[-1])
+    return TermReading(days, forward, low, atm, high, term.fit_error(years), inside)
+
+
 def quarter_delta_skew(expiry: ExpiryChain) -> float:
     """Volatility of the 25-delta put minus that of the 25-delta call, read off the smile."""
     reach = _QUARTER_DELTA * expiry.smile.atm_volatility * expiry.years**0.5
@@ -215,17 +261,23 @@ def _read_chain(reading: VolatilityReading, chain: Chain) -> None:
     maturity = term.constant_maturity()
     reading.taken_at, reading.term, reading.expiries = chain.taken_at, term, chain.expiries
     reading.atm, reading.days, reading.interpolated = maturity.volatility, maturity.days, maturity.interpolated
+    reading.readings = tuple(term_reading(term, days) for days in MATURITIES)
     reading.skew = quarter_delta_skew(_nearest(chain, maturity.days))
     reading.flags = [*chain.flags, *term.flags, *(flag for expiry in chain.expiries for flag in expiry.flags)]
 
 
-def _histories(symbols: Sequence[str], day: date, lookback: int) -> dict[str, list[float]]:
-    """Daily volatilities by symbol, oldest first, up to a day."""
+def iv_history(symbols: Sequence[str], *, before: date) -> dict[str, list[float]]:
+    """At-the-money volatilities by symbol, one per session before a day, oldest first (one query)."""
     found: dict[str, list[float]] = {}
-    rows = IvSummary.objects.filter(symbol__in=list(symbols), date__lte=day).order_by("symbol", "date")
+    rows = IvSummary.objects.filter(symbol__in=list(symbols), date__lt=before).order_by("symbol", "date")
     for symbol, volatility in rows.values_list("symbol", "atm_iv"):
         found.setdefault(symbol, []).append(volatility)
-    return {symbol: values[-max(lookback, LONGEST_LOOKBACK) :] for symbol, values in found.items()}
+    return {symbol: values[-LONGEST_LOOKBACK:] for symbol, values in found.items()}
+
+
+def atm_volatility(chain: Chain) -> float:
+    """At-the-money volatility of a chain, as the history keeps it: at 30 days where two expiries reach around them."""
+    return term_structure([expiry.smile for expiry in chain.expiries]).constant_maturity().volatility
 
 
 def _bars(symbols: Sequence[str], day: date) -> dict[str, list[tuple[float, ...]]]:
@@ -247,11 +299,14 @@ def _realised(bars: Sequence[tuple[float, ...]], implied: float | None) -> Reali
     if (np.abs(np.log(opens[1:] / closes[:-1])) > SPLIT_MOVE).any():
         sentence = f"A price moved by more than {SPLIT_MOVE:.0%} overnight: a split the bars are not adjusted for?"
         return Reason("SPLIT_SUSPECTED", sentence, "Wait until the window has passed it, or import adjusted bars.")
+    inside = {"opens": opens[1:], "highs": highs[1:], "lows": lows[1:], "closes": closes[1:]}
     try:
         variances = daily_variances(opens=opens, highs=highs, lows=lows, closes=closes)
         return Realised(
             close_to_close=float(realised_volatility(closes)),
             parkinson=float(parkinson(highs=highs[1:], lows=lows[1:])),
+            garman_klass=float(garman_klass(**inside)),
+            rogers_satchell=float(rogers_satchell(**inside)),
             yang_zhang=float(yang_zhang(opens=opens, highs=highs, lows=lows, closes=closes)),
             ewma=float(ewma_volatility(closes)),
             forecast=float(np.sqrt(forecast_variance(variances, implied=implied))),

@@ -1,9 +1,13 @@
 """The passes of the generator."""
 
+from collections import Counter
+
 from django.contrib import admin
 from unfold.admin import TabularInline
+from unfold.decorators import display
 
 from market.admin import LedgerAdmin
+from market.console import MISSING
 from strategies.admin.rows import ReadOnlyInline
 from strategies.models import GenerationRun, SymbolResult
 
@@ -12,13 +16,34 @@ class SymbolResultInline(ReadOnlyInline, TabularInline):
     """What became of each symbol."""
 
     model = SymbolResult
-    fields = readonly_fields = ("symbol", "status", "candidates", "kept", "reason_code", "reason_text", "seconds")
+    fields = readonly_fields = (
+        *("symbol", "status", "candidates", "measured", "kept", "reason_code", "reason_text", "left_out"),
+        *("content_hash", "seconds"),
+    )
+
+    @display(description="structures left out, by reason")
+    def left_out(self, row: SymbolResult) -> str:
+        """How many each reason kept out."""
+        counts = Counter(row.refusals.values()).most_common()
+        return ", ".join(f"{code} {count}" for code, count in counts) or MISSING
 
 
 @admin.register(GenerationRun)
 class GenerationRunAdmin(LedgerAdmin):
     """Passes of the generator."""
 
-    list_display = ("id", "as_of", "risk", "started_at", "finished_at")
+    list_display = ("id", "as_of", "risk", "started_at", "finished_at", "lean", "content_hash")
+    fields = readonly_fields = ("as_of", "risk", "started_at", "finished_at", "lean", "alarms", "content_hash")
     list_filter = ("risk",)
     inlines = (SymbolResultInline,)
+
+    @display(description="lean of the strategies beside the market")
+    def lean(self, run: GenerationRun) -> str:
+        """The bias monitor's sentence."""
+        return str(run.bias.get("sentence", MISSING))
+
+    @display(description="alarms")
+    def alarms(self, run: GenerationRun) -> str:
+        """What is too one-sided."""
+        found = run.bias.get("strategies", {}).get("alarms", [])
+        return " ".join(f"{each['sentence']} {each['remedy']}" for each in found) or MISSING

@@ -13,8 +13,10 @@ from market.console import MISSING, percent, rupees
 from market.templatetags.money import day, limited
 from strategies.admin.filters import StructureFilter, SymbolFilter, TradeDateFilter
 from strategies.admin.marking import MarkingAdmin
-from strategies.admin.rows import ExitLevelsInline, HistoryInline, LegInline, ParametersInline, amount
+from strategies.admin.metrics import ExitRowInline, ParametersInline, calibration_sentence, margin_sentence
+from strategies.admin.rows import ExitLevelsInline, HistoryInline, LegInline, amount
 from strategies.models import OptionStrategy
+from strategies.services.recognition import legs_of, name_of
 
 STATUS_COLOURS = {"marked": "info", "executing": "warning", "executed": "success", "failed": "danger"}
 OUTLOOK_COLOURS = {"Bullish": "success", "Bearish": "danger"}
@@ -39,11 +41,24 @@ class OptionStrategyAdmin(MarkingAdmin):
     search_help_text = "Symbol, strategy name or id"
     ordering = ("-trade_date", "-total_score", "id")
     actions_detail: ClassVar[list[str]] = ["mark_this", "preview_this"]
-    inlines = (LegInline, ParametersInline, ExitLevelsInline, HistoryInline)
-    readonly_fields = ("score", "pop", "max_profit", "max_loss_shown", "net_premium_shown", "status", "parts")
+    inlines = (LegInline, ParametersInline, ExitLevelsInline, ExitRowInline, HistoryInline)
+    readonly_fields = (
+        *("score", "pop", "max_profit", "max_loss_shown", "net_premium_shown", "status", "parts"),
+        *("calibration", "margin_rule", "recognised", "universe_rank"),
+    )
     fieldsets = (
         (None, {"fields": (("stock_name", "strategy_name"), ("strategy_type", "market_outlook", "conviction_level"))}),
-        ("Per set", {"fields": (("max_profit", "max_loss_shown", "net_premium_shown"), ("pop", "score", "parts"))}),
+        (
+            "Per set",
+            {
+                "fields": (
+                    ("max_profit", "max_loss_shown", "net_premium_shown"),
+                    ("pop", "score", "universe_rank"),
+                    "parts",
+                )
+            },
+        ),
+        ("What it rests on", {"fields": ("recognised", "calibration", "margin_rule")}),
         (
             "Execution",
             {
@@ -133,6 +148,27 @@ class OptionStrategyAdmin(MarkingAdmin):
     def traded_on(self, row: OptionStrategy) -> str:
         """The day it was computed for."""
         return day(row.trade_date)
+
+    @display(description="rank in the universe")
+    def universe_rank(self, row: OptionStrategy) -> str:
+        """Its place by score among all strategies of its trade date."""
+        rows = OptionStrategy.objects.all()
+        return f"{rows.ahead_of(row).count() + 1} of {rows.universe(row.trade_date).count()}"
+
+    @display(description="calibration of this structure")
+    def calibration(self, row: OptionStrategy) -> str:
+        """How its probability of profit fared on recorded markets."""
+        return calibration_sentence(row)
+
+    @display(description="its legs are")
+    def recognised(self, row: OptionStrategy) -> str:
+        """The structure that has these legs, whoever wrote them."""
+        return name_of(legs_of(row)) or MISSING
+
+    @display(description="margin")
+    def margin_rule(self, row: OptionStrategy) -> str:
+        """How it is reckoned."""
+        return margin_sentence(row)
 
     @display(description="score parts")
     def parts(self, row: OptionStrategy) -> str:

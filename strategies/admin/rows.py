@@ -9,7 +9,7 @@ from unfold.decorators import display
 
 from market.console import MISSING, percent, rupees
 from market.templatetags.money import clock, day
-from strategies.models import OptionStrategy, StrategyExitLevels, StrategyLeg, StrategyParameters
+from strategies.models import OptionStrategy, StrategyExitLevels, StrategyLeg
 
 OptionStrategyEvent = OptionStrategy._meta.get_field("events").related_model
 
@@ -62,7 +62,7 @@ class LegInline(ReadOnlyInline, TabularInline):
     model = StrategyLeg
     fields = readonly_fields = (
         *("leg_number", "action", "lots", "option_type", "strike_shown", "expires", "premium_shown"),
-        *("delta_shown", "gamma_shown", "theta_shown", "vega_shown", "volatility"),
+        *("delta_shown", "gamma_shown", "theta_shown", "vega_shown", "volatility", "interest", "off_target_shown"),
     )
     premium_shown = amount("premium", places=2, description="premium")
     delta_shown, gamma_shown = greek("delta"), greek("gamma")
@@ -88,29 +88,17 @@ class LegInline(ReadOnlyInline, TabularInline):
         """Per cent a year."""
         return percent(leg.implied_volatility)
 
+    @display(description="open interest")
+    def interest(self, leg: StrategyLeg) -> str:
+        """Units; in words where the source reports none at all."""
+        if leg.interest_known is False:
+            return "not reported"
+        return MISSING if leg.open_interest is None else f"{leg.open_interest:,}"
 
-class ParametersInline(ReadOnlyInline, TabularInline):
-    """Metrics of one set."""
-
-    model = StrategyParameters
-    fields = readonly_fields = (
-        *("breakevens_shown", "expected_value_shown", "charges_shown", "risk_reward", "sharpe_ratio", "iv_rank"),
-        *("days_to_expiry", "delta_shown", "gamma_shown", "theta_shown", "vega_shown"),
-    )
-    expected_value_shown = amount("expected_value", description="expected value after charges")
-    charges_shown = amount("charges", description="charges to open and close")
-    delta_shown, gamma_shown = greek("net_delta"), greek("net_gamma")
-    theta_shown, vega_shown = greek("net_theta"), greek("net_vega")
-
-    @display(description="break-evens")
-    def breakevens_shown(self, row: StrategyParameters) -> str:
-        """Prices of the underlying."""
-        return " · ".join(rupees(price, places=2) for price in row.breakevens) or MISSING
-
-    @display(description="IV percentile")
-    def iv_rank(self, row: StrategyParameters) -> str:
-        """A dash without history."""
-        return percent(row.iv_percentile, places=0)
+    @display(description="off target")
+    def off_target_shown(self, leg: StrategyLeg) -> str:
+        """How far the strike lies from what the rule aimed at, in standard deviations."""
+        return MISSING if leg.off_target is None else f"{leg.off_target:+.2f} σ"
 
 
 class ExitLevelsInline(ReadOnlyInline, TabularInline):

@@ -5,7 +5,7 @@ from typing import Any
 from django.db import models
 
 from market.constraints import bounded, one_of
-from strategies.models.strategy import fraction
+from strategies.models.columns import fraction
 
 _COUNTS_MAX = 1_000_000_000
 

@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from strategies.models.strategy import fraction
+from strategies.models.columns import fraction
 
 
 class QueuedStrategy(models.Model):

@@ -1,7 +1,6 @@
 """What could be traded, how good it is, and who marked it."""
 
 from decimal import Decimal
-from typing import Any
 
 import pghistory
 from django.db import models
@@ -9,85 +8,9 @@ from django.db.models.functions import Now
 
 from market.constraints import MONEY_MAX, PRICE_MAX, bounded, one_of
 from market.contract import Contract, OptionType, Side
-from strategies.querysets import StrategyQuerySet, SymbolResultQuerySet
-
-
-def money(**options: Any) -> "models.DecimalField[Any, Any]":
-    """Rupees, exact to the paisa."""
-    return models.DecimalField(max_digits=18, decimal_places=2, **options)
-
-
-def fraction(**options: Any) -> "models.DecimalField[Any, Any]":
-    """A share of one, to six places."""
-    return models.DecimalField(max_digits=9, decimal_places=6, **options)
-
-
-def greek(**options: Any) -> "models.DecimalField[Any, Any]":
-    """A sensitivity per unit of underlying."""
-    return models.DecimalField(max_digits=20, decimal_places=8, null=True, blank=True, **options)
-
-
-class Risk(models.TextChoices):
-    """Whose taste the ranking follows."""
-
-    CONSERVATIVE = "conservative"
-    MODERATE = "moderate"
-    AGGRESSIVE = "aggressive"
-
-
-class GenerationRun(models.Model):
-    """One pass of the generator over some symbols at one moment."""
-
-    as_of = models.DateTimeField()
-    risk = models.CharField(max_length=12, choices=Risk, default=Risk.MODERATE)
-    started_at = models.DateTimeField(auto_now_add=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        db_table = "generation_runs"
-        ordering = ["-id"]
-        constraints = [one_of("generation_runs", "risk", Risk)]
-
-    def __str__(self) -> str:
-        return f"run {self.pk} as of {self.as_of:%Y-%m-%d %H:%M}"
-
-
-class SymbolStatus(models.TextChoices):
-    """Where one symbol's generation is."""
-
-    PENDING = "pending"
-    WORKING = "working"
-    DONE = "done"
-    FAILED = "failed"
-
-
-class SymbolResult(models.Model):
-    """What became of one symbol in a run; a pending row is the work order of a worker."""
-
-    Status = SymbolStatus
-
-    run = models.ForeignKey(GenerationRun, models.CASCADE, related_name="results")
-    symbol = models.CharField(max_length=40)
-    status = models.CharField(max_length=8, choices=Status, default=Status.PENDING)
-    reason_code = models.CharField(max_length=40, blank=True)
-    reason_text = models.TextField(blank=True)
-    candidates = models.PositiveIntegerField(default=0, help_text="structures that could be built")
-    measured = models.PositiveIntegerField(default=0, help_text="choices of strikes and expiry compared")
-    kept = models.PositiveIntegerField(default=0)
-    refusals = models.JSONField(default=dict, blank=True, help_text="structure slug -> reason code")
-    seconds = models.FloatField(null=True, blank=True)
-
-    objects = SymbolResultQuerySet.as_manager()
-
-    class Meta:
-        db_table = "generation_results"
-        constraints = [
-            models.UniqueConstraint(fields=["run", "symbol"], name="generation_results_once"),
-            one_of("generation_results", "status", SymbolStatus),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.symbol} {self.status}"
+from strategies.models.columns import fraction, greek, money
+from strategies.models.generation import GenerationRun, Risk
+from strategies.querysets import StrategyQuerySet
 
 
 class ExecutionStatus(models.TextChoices):
@@ -236,6 +159,16 @@ class StrategyLeg(models.Model):
     rho = greek()
     implied_volatility = models.DecimalField(max_digits=9, decimal_places=6, null=True, blank=True)
     open_interest = models.BigIntegerField(null=True, blank=True)
+    interest_known = models.BooleanField(
+        null=True, blank=True, help_text="false: the source reports none at all, so that limit was not applied"
+    )
+    off_target = models.DecimalField(
+        max_digits=9,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        help_text="standard deviations from what the rule aimed at to the strike that was taken; NULL for a share",
+    )
 
     class Meta:
         db_table = "strategy_details"
@@ -258,6 +191,7 @@ class StrategyLeg(models.Model):
             bounded("strategy_details", "vega", 0, 10**9),
             bounded("strategy_details", "rho", -(10**9), 10**9),
             bounded("strategy_details", "implied_volatility", 0, 100),
+            bounded("strategy_details", "off_target", -1_000, 1_000),
         ]
 
     def __str__(self) -> str:
@@ -276,107 +210,3 @@ class StrategyLeg(models.Model):
         return Contract(
             self.strategy.stock_name, self.expiry, float(self.strike), OptionType.from_code(self.option_type)
         )
-
-
-class StrategyParameters(models.Model):
-    """Metrics of one strategy; money is rupees per set, break-evens and ranges are prices of the underlying."""
-
-    strategy = models.OneToOneField(OptionStrategy, models.CASCADE, related_name="parameters")
-    breakevens = models.JSONField(db_column="breakeven_points", default=list)
-    profit_ranges = models.JSONField(default=list, help_text="[low, high] pairs; null for an open end")
-    expected_value = money(null=True, blank=True, help_text="after charges, at the forecast volatility")
-    expected_value_gross = money(null=True, blank=True, help_text="the same before charges")
-    sharpe_ratio = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
-    iv_percentile = fraction(null=True, blank=True, help_text="NULL: not enough history to say")
-    days_to_expiry = models.PositiveIntegerField(null=True, blank=True)
-    risk_reward = models.DecimalField(max_digits=14, decimal_places=6, null=True, blank=True)
-    charges = money(null=True, blank=True, help_text="to open and close one set")
-    expected_value_implied = money(null=True, blank=True, help_text="after charges, under the smile's own distribution")
-    probability_after_costs = fraction(null=True, blank=True, help_text="smile-implied, at the front expiry")
-    probability_forecast = fraction(null=True, blank=True, help_text="after charges, at the forecast volatility")
-    probability_flat = fraction(null=True, blank=True, help_text="lognormal at the at-the-money volatility")
-    probability_history = fraction(null=True, blank=True, help_text="blocks of past sessions; NULL without a past")
-    probability_touch = fraction(
-        null=True, blank=True, help_text="of leaving the range around the forward before expiry"
-    )
-    forecast_volatility = models.DecimalField(
-        max_digits=9, decimal_places=6, null=True, blank=True, help_text="annual; NULL without a past"
-    )
-    standard_deviation = money(null=True, blank=True, help_text="of the outcome of one set at the front expiry")
-    shortfall_95 = money(null=True, blank=True, help_text="mean of the worst 5 % of outcomes, positive, after charges")
-    shortfall_99 = money(null=True, blank=True, help_text="mean of the worst 1 % of outcomes, positive, after charges")
-    spread_cost = money(null=True, blank=True, help_text="crossing from mid to touch, one set")
-    margin_required = money(null=True, blank=True, help_text="what one set blocks, by our own estimate")
-    return_on_margin = models.DecimalField(
-        max_digits=12, decimal_places=6, null=True, blank=True, help_text="expected value over margin"
-    )
-    net_delta = greek()
-    net_gamma = greek()
-    net_theta = greek()
-    net_vega = greek()
-
-    class Meta:
-        db_table = "strategy_parameters"
-        verbose_name_plural = "strategy parameters"
-        constraints = [
-            bounded("strategy_parameters", "expected_value", -MONEY_MAX, MONEY_MAX),
-            bounded("strategy_parameters", "expected_value_gross", -MONEY_MAX, MONEY_MAX),
-            bounded("strategy_parameters", "sharpe_ratio", -100_000, 100_000),
-            bounded("strategy_parameters", "iv_percentile", 0, 1),
-            bounded("strategy_parameters", "expected_value_implied", -MONEY_MAX, MONEY_MAX),
-            bounded("strategy_parameters", "probability_after_costs", 0, 1),
-            bounded("strategy_parameters", "probability_forecast", 0, 1),
-            bounded("strategy_parameters", "probability_flat", 0, 1),
-            bounded("strategy_parameters", "probability_history", 0, 1),
-            bounded("strategy_parameters", "probability_touch", 0, 1),
-            bounded("strategy_parameters", "forecast_volatility", 0, 100),
-            bounded("strategy_parameters", "standard_deviation", 0, MONEY_MAX),
-            bounded("strategy_parameters", "shortfall_95", 0, MONEY_MAX),
-            bounded("strategy_parameters", "shortfall_99", 0, MONEY_MAX),
-            bounded("strategy_parameters", "spread_cost", -MONEY_MAX, MONEY_MAX),
-            bounded("strategy_parameters", "margin_required", 0, MONEY_MAX),
-            bounded("strategy_parameters", "return_on_margin", -100_000, 100_000),
-            bounded("strategy_parameters", "days_to_expiry", 0, 4_000),
-        ]
-
-    def __str__(self) -> str:
-        return f"parameters of {self.strategy_id}"
-
-
-class StrategyExitLevels(models.Model):
-    """When to leave; profit targets and stop are rupees per set, each as a positive amount."""
-
-    strategy = models.OneToOneField(OptionStrategy, models.CASCADE, related_name="exit_levels")
-    profit_target_1 = money(null=True, blank=True)
-    profit_target_2 = money(null=True, blank=True)
-    profit_target_3 = money(null=True, blank=True)
-    stop_loss = money(null=True, blank=True)
-    time_exit_dte = models.PositiveSmallIntegerField(
-        null=True, blank=True, help_text="leave at this many days to expiry"
-    )
-    delta_exit_threshold = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
-    vega_exit_threshold = models.DecimalField(max_digits=18, decimal_places=6, null=True, blank=True)
-    resident_stop_multiple = models.DecimalField(
-        max_digits=6,
-        decimal_places=2,
-        null=True,
-        blank=True,
-        help_text="leave a stop at the broker for each short leg, at so many times what it was sold for",
-    )
-
-    class Meta:
-        db_table = "strategy_exit_levels"
-        verbose_name_plural = "strategy exit levels"
-        constraints = [
-            bounded("strategy_exit_levels", "profit_target_1", 0, MONEY_MAX),
-            bounded("strategy_exit_levels", "profit_target_2", 0, MONEY_MAX),
-            bounded("strategy_exit_levels", "profit_target_3", 0, MONEY_MAX),
-            bounded("strategy_exit_levels", "stop_loss", 0, MONEY_MAX),
-            bounded("strategy_exit_levels", "time_exit_dte", 0, 1_000),
-            bounded("strategy_exit_levels", "delta_exit_threshold", 0, 1_000_000),
-            bounded("strategy_exit_levels", "vega_exit_threshold", 0, 10**11),
-            bounded("strategy_exit_levels", "resident_stop_multiple", Decimal("1.05"), 100),
-        ]
-
-    def __str__(self) -> str:
-        return f"exits of {self.strategy_id}"

@@ -1,6 +1,7 @@
-"""Several processes at one run: each takes the next pending order, the rows are the queue."""
+"""Several processes at one run: each does its share of the pending orders, then helps out; the rows are the queue."""
 
 import multiprocessing
+import time
 from collections.abc import Callable, Sequence
 
 from django.db import connection
@@ -16,31 +17,59 @@ def generate_in_processes(
     run: GenerationRun, *, workers: int, progress: Callable[[int], None] = lambda done: None
 ) -> GenerationRun:
     """Work through a run in this process and `workers` - 1 others; one that dies leaves its order to the rest."""
-    total = run.results.count()
-    pending = list(run.results.filter(status="pending").values_list("pk", flat=True))
+    pending = _pending(run.pk)
     hands = min(max(1, workers), max(1, len(pending)))
     database = str(connection.settings_dict["NAME"])
     context = multiprocessing.get_context("spawn")  # a forked child would share our database connection
     helpers = [
-        context.Process(target=join_in, args=(database, _turn(pending, number, hands)), daemon=True)
+        context.Process(target=join_in, args=(database, run.pk, pending[number::hands]), daemon=True)
         for number in range(1, hands)
     ]
     for helper in helpers:
         helper.start()
-    for pk in _turn(pending, 0, hands):
-        generate_result(pk)
-        progress(total - run.results.filter(status__in=["pending", "working"]).count())
+    told = _Progress(run, progress)
+    take_part(run.pk, pending[0::hands], after_each=told.now_and_then)
     for helper in helpers:
         while helper.is_alive():
-            progress(total - run.results.filter(status__in=["pending", "working"]).count())
+            told.now()
             helper.join(LOOK_SECONDS)
-    for pk in run.results.filter(status="pending").values_list("pk", flat=True):  # what a dead helper left
-        generate_result(pk)
-    progress(total)
+    take_part(run.pk, [], after_each=told.now_and_then)  # what a dead helper left
+    told.now()
     return finish_run(run)
 
 
-def _turn(pending: Sequence[int], number: int, hands: int) -> list[int]:
-    """Every order, one's own share first, so that nobody waits for another's and nothing is left."""
-    own = list(pending[number::hands])
-    return own + [pk for pk in reversed(pending) if pk not in set(own)]
+def take_part(run_id: int, share: Sequence[int], *, after_each: Callable[[], None] = lambda: None) -> None:
+    """Do one's share of the orders, then what others have not come to yet, their last ones first.
+
+    An order that somebody is at stays pending until it is stored: whoever takes it too waits, then finds it done.
+    """
+    for pk in share:
+        generate_result(pk)
+        after_each()
+    tried: set[int] = set()
+    while left := [pk for pk in _pending(run_id) if pk not in tried]:
+        tried.add(left[-1])
+        generate_result(left[-1])
+        after_each()
+
+
+def _pending(run_id: int) -> list[int]:
+    run = GenerationRun(pk=run_id)
+    return list(run.results.filter(status="pending").order_by("pk").values_list("pk", flat=True))
+
+
+class _Progress:
+    """Counts what is done, at most a few times a second."""
+
+    def __init__(self, run: GenerationRun, progress: Callable[[int], None]) -> None:
+        self._run, self._tell = run, progress
+        self._total = run.results.count()
+        self._last = -LOOK_SECONDS
+
+    def now_and_then(self) -> None:
+        if time.monotonic() - self._last >= LOOK_SECONDS:
+            self.now()
+
+    def now(self) -> None:
+        self._last = time.monotonic()
+        self._tell(self._total - self._run.results.filter(status__in=["pending", "working"]).count())

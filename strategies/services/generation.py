@@ -1,5 +1,6 @@
 """Generate: one work order per symbol, claimed, computed and stored in one transaction each."""
 
+import hashlib
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -15,15 +16,17 @@ from market.models import ChainSnapshot, Underlying
 from market.readers.rows import is_symbol
 from market.rulebook.charges import ChargeRates, option_charge_rates
 from market.services.instruments import current_master
-from market.services.load import load_chain
-from market.services.past import past_sessions
-from strategies.errors import StrategyError
+from market.services.load import load_chains
 from strategies.models import GenerationRun, SymbolResult
 from strategies.recommend import most_frequent, recommend
 from strategies.score import RiskProfile
+from strategies.services.lean import lean_of
 from strategies.services.storage import store_recommendations
+from strategies.services.surroundings import surroundings_of
 
 logger = logging.getLogger(__name__)
+
+BLOCKS_WHOLE = ("STALE", "MIXED_TIMES")  # gates that refuse every quote of a chain
 
 RISKS: tuple[RiskProfile, ...] = ("conservative", "moderate", "aggressive")
 
@@ -70,11 +73,20 @@ def generate(run: GenerationRun, *, progress: Callable[[int], None] = lambda don
 
 
 def finish_run(run: GenerationRun) -> GenerationRun:
-    """Stamp the end once no work order is open."""
+    """Stamp the end once no work order is open, with the hash of all that was computed and how it leans."""
     if run.finished_at is None and not run.results.filter(status__in=["pending", "working"]).exists():
-        GenerationRun.objects.filter(pk=run.pk, finished_at=None).update(finished_at=timezone.now())
-        run.refresh_from_db(fields=["finished_at"])
+        whole = {"content_hash": hash_of(run), "bias": lean_of(run), "finished_at": timezone.now()}
+        GenerationRun.objects.filter(pk=run.pk, finished_at=None).update(**whole)
+        run.refresh_from_db(fields=[*whole])
     return run
+
+
+def hash_of(run: GenerationRun) -> str:
+    """The same for the same snapshot, rules and taste, on any database: outcomes and rows of every symbol, by name."""
+    digest = hashlib.sha256(run.risk.encode())
+    for outcome in run.results.order_by("symbol").values_list("symbol", "status", "reason_code", "content_hash"):
+        digest.update("\t".join(("", *outcome)).encode())
+    return digest.hexdigest()
 
 
 @transaction.atomic
@@ -101,16 +113,25 @@ def generate_result(result_id: int) -> None:
 @transaction.atomic  # a savepoint: a broken statement inside must not take the outcome with it
 def _generate_symbol(result: SymbolResult) -> None:
     run = result.run
-    chain = load_chain(result.symbol, as_of=run.as_of)
+    chain = load_chains([result.symbol], as_of=run.as_of)[result.symbol]
+    around = surroundings_of(result.symbol, chain, run=run)  # the market view is kept even where there is no chain
+    if isinstance(chain, OptionsError):
+        _fail(result, chain.reason)
+        return
     risk = next(profile for profile in RISKS if profile == run.risk)
-    past = past_sessions([result.symbol], as_of=run.as_of).get(result.symbol)
-    found = recommend(chain, rates=charge_rates(chain), risk=risk, past=past)
+    found = recommend(chain, rates=charge_rates(chain), risk=risk, past=around.past)
     result.candidates, result.measured, result.refusals = found.built, found.measured, found.refusals
     if not found.recommendations:
+        whole = next((flag for flag in chain.flags if flag.code in BLOCKS_WHOLE), None)
+        if whole is not None:  # every quote was refused for it: the structures only say that no strike is left
+            _fail(result, whole)
+            return
         code = most_frequent(found.refusals)
-        raise StrategyError(Reason(code, f"No structure on {result.symbol} may be recommended; most often: {code}."))
-    stored = store_recommendations(found.recommendations, run=run)
-    result.kept, result.status = len(set(stored)), SymbolResult.Status.DONE
+        _fail(result, Reason(code, f"No structure on {result.symbol} may be recommended; most often: {code}."))
+        return
+    stored = store_recommendations(found.recommendations, run=run, around=around)
+    result.strategy_ids, result.content_hash = list(dict.fromkeys(stored.ids)), stored.content_hash
+    result.kept, result.status = len(result.strategy_ids), SymbolResult.Status.DONE
     logger.info("generated %s: %d of %d candidates kept", result.symbol, result.kept, result.candidates)
 
 

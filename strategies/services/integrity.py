@@ -8,7 +8,14 @@ from typing import Any
 
 from django.db.models import Count, Exists, Model, OuterRef, Q, QuerySet, Sum
 
-from strategies.models import OptionStrategy, StrategyExitLevels, StrategyLeg, StrategyParameters
+from strategies.models import (
+    OptionStrategy,
+    StrategyExitLevels,
+    StrategyExitRow,
+    StrategyLeg,
+    StrategyParameters,
+)
+from strategies.services.contradictions import contradictions
 
 # NULL is an answer here: unlimited, no history, nothing known of a share's open interest, not done yet.
 MAY_BE_EMPTY: Mapping[str, frozenset[str]] = MappingProxyType(
@@ -26,9 +33,18 @@ MAY_BE_EMPTY: Mapping[str, frozenset[str]] = MappingProxyType(
         ),
         "strategy_details": frozenset(["implied_volatility", "open_interest"]),
         "strategy_parameters": frozenset(
-            ["iv_percentile", "risk_reward", "probability_history", "forecast_volatility", "return_on_margin"]
+            [
+                "risk_reward",
+                "probability_history",
+                "forecast_volatility",
+                "return_on_margin",
+                "probability_half",
+                "iv_percentile_reason",
+                "recalibration_reason",
+            ]
         ),
         "strategy_exit_levels": frozenset(["resident_stop_multiple"]),
+        "strategy_exit_rows": frozenset(["value"]),  # the row's reason says why it has none
     }
 )
 # Empty only together with the flag or the leg that says why.
@@ -39,6 +55,13 @@ EXCUSED: Mapping[tuple[str, str], Q] = MappingProxyType(
         ("strategy_details", "option_type"): Q(strike__isnull=True),
         ("strategy_details", "strike_price"): Q(option_type__isnull=True),
         ("strategy_details", "expiry_date"): Q(option_type__isnull=True),
+        ("strategy_details", "interest_known"): Q(option_type__isnull=True),
+        ("strategy_details", "off_target"): Q(option_type__isnull=True),
+        ("strategy_parameters", "iv_percentile"): ~Q(iv_percentile_reason=""),
+        ("strategy_parameters", "probability_recalibrated"): ~Q(recalibration_reason=""),
+        ("strategy_parameters", "iv_regime"): Q(flags__contains=[{"about": "iv_regime"}]),
+        ("strategy_parameters", "iv_fits"): Q(iv_regime=""),
+        ("strategy_parameters", "market_view_id"): Q(flags__contains=[{"about": "market_view"}]),
     }
 )
 
@@ -64,15 +87,15 @@ class StoredData:
 
 
 def stored_data(*, day: date | None = None) -> StoredData:
-    """Count what is stored, of one trade date or of all (six queries)."""
+    """Count what is stored, of one trade date or of all (nine queries)."""
     strategies = OptionStrategy.objects.filter(trade_date=day) if day else OptionStrategy.objects.all()
-    parts: list[type[Model]] = [StrategyLeg, StrategyParameters, StrategyExitLevels]
+    parts: list[type[Model]] = [StrategyLeg, StrategyParameters, StrategyExitLevels, StrategyExitRow]
     populations = _population(strategies)
     for model in parts:
         rows = model._default_manager.all()
         populations += _population(rows.filter(strategy__trade_date=day) if day else rows)
     faults = {f"{each.table}.{each.column} empty": each.missing for each in populations if each.missing}
-    return StoredData(populations, _sums(strategies), _incomplete(strategies) | faults)
+    return StoredData(populations, _sums(strategies), _incomplete(strategies) | faults | contradictions(strategies))
 
 
 def _population(rows: QuerySet[Any]) -> list[Population]:
@@ -115,6 +138,7 @@ def _incomplete(strategies: QuerySet[OptionStrategy]) -> dict[str, int]:
         "without legs": StrategyLeg,
         "without parameters": StrategyParameters,
         "without exit levels": StrategyExitLevels,
+        "without exit rows": StrategyExitRow,
     }
     lacking = {
         name.replace(" ", "_"): Count("pk", filter=~Exists(model._default_manager.filter(strategy=OuterRef("pk"))))

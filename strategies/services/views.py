@@ -32,7 +32,7 @@ def views_for(
     candles = closed_candles([*symbols, INDEX, VIX], as_of=as_of)
     interests = nearest_interest(symbols, as_of=as_of) if chains is None else _interests(symbols, chains)
     now = weather(candles, as_of=as_of)
-    return {symbol: _view(symbol, candles.get(symbol), interests[symbol], now, as_of) for symbol in symbols}
+    return {symbol: view_at(symbol, candles.get(symbol), interests[symbol], now, as_of) for symbol in symbols}
 
 
 def _interests(symbols: Sequence[str], chains: Mapping[str, Chain | OptionsError]) -> dict[str, Interest | Reason]:
@@ -44,7 +44,10 @@ def _interests(symbols: Sequence[str], chains: Mapping[str, Chain | OptionsError
     return found
 
 
-def _view(symbol: str, bars: Bars | None, interest: Interest | Reason, now: Weather, as_of: datetime) -> View | Reason:
+def view_at(
+    symbol: str, bars: Bars | None, interest: Interest | Reason, now: Weather, as_of: datetime
+) -> View | Reason:
+    """The view of one underlying from what was read of it, or the reason there is none."""
     late = _late(symbol, bars, as_of)
     if bars is None or isinstance(late, Reason):
         return late if isinstance(late, Reason) else _no_candles(symbol)
@@ -86,13 +89,26 @@ def weather(candles: Mapping[str, Bars], *, as_of: datetime) -> Weather:
 
 def store_views(views: Mapping[str, View | Reason], *, as_of: datetime) -> int:
     """Keep every view of a moment; computing it again corrects it. Returns how many are stored."""
-    rows = [_row(found, as_of) for found in views.values() if isinstance(found, View)]
-    fields = [field.name for field in MarketView._meta.concrete_fields if field.name not in _NOT_UPDATED]
-    MarketView.objects.bulk_create(
-        rows, update_conflicts=True, unique_fields=["symbol", "as_of"], update_fields=fields, batch_size=500
-    )
+    rows = _stored([found for found in views.values() if isinstance(found, View)], as_of)
     logger.info("Market views of %s stored: %d", as_of, len(rows))
     return len(rows)
+
+
+def store_view(found: View, *, as_of: datetime) -> MarketView:
+    """Keep one view (one statement); computing it again corrects it."""
+    (row,) = _stored([found], as_of)
+    return row
+
+
+def _stored(views: Sequence[View], as_of: datetime) -> list[MarketView]:
+    fields = [field.name for field in MarketView._meta.concrete_fields if field.name not in _NOT_UPDATED]
+    return MarketView.objects.bulk_create(
+        [_row(found, as_of) for found in views],
+        update_conflicts=True,
+        unique_fields=["symbol", "as_of"],
+        update_fields=fields,
+        batch_size=500,
+    )
 
 
 def _row(found: View, as_of: datetime) -> MarketView:

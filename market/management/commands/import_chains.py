@@ -10,7 +10,9 @@ from rich.markup import escape
 
 from market.console import FAILED, ConsoleCommand, table
 from market.errors import BadChain, Reason
+from market.moment import now
 from market.services.chains import ChainImport, Wanted, import_chain_file
+from market.services.volatility import record_sessions
 
 COLUMNS = ("File", "Members", "Stored", "Replaced", "Unchanged", "Quotes", "Refused", "Rejected rows", "Seconds")
 
@@ -32,15 +34,21 @@ class Command(ConsoleCommand):
         parser.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DATE", help="first day")
         parser.add_argument("--to", dest="last", type=date.fromisoformat, metavar="DATE", help="last day")
         parser.add_argument("--limit", type=_positive, metavar="N", help="read only the first N members")
+        parser.add_argument("--without-history", action="store_true", help="do not write the sessions' volatility")
         parser.add_argument("--replace", action="store_true", help="overwrite chains stored with different content")
 
     def run(self, **options: Any) -> int | None:
         wanted = Wanted(frozenset(name.upper() for name in options["symbol"]), options["first"], options["last"])
+        self.landed: set[str] = set()
         reports = [self._import(path, wanted, options) for path in options["paths"]]
+        written = 0 if options["without_history"] else self._record(reports)
         rows = [_row(report) for report in reports]
         right = [column for column in COLUMNS if column not in ("File", "Refused", "Rejected rows")]
         sentences = [escape(f"{one['file']}: {one['sentence']} [{one['code']}]") for one in reports if one["sentence"]]
-        self.emit({"files": reports}, table("Option chains", COLUMNS, rows, right=right), *sentences)
+        sentences.append(f"Sessions written to the history of implied volatility: {written}.")
+        self.emit(
+            {"files": reports, "history": written}, table("Option chains", COLUMNS, rows, right=right), *sentences
+        )
         return FAILED if any(report["status"] == "refused" or report["absent"] for report in reports) else None
 
     def _import(self, path: Path, wanted: Wanted, options: dict[str, Any]) -> dict[str, Any]:
@@ -57,7 +65,15 @@ class Command(ConsoleCommand):
                 )
             except BadChain as refusal:
                 return _refused(path, refusal.reason, time.monotonic() - started)
+        if result.counts.stored or result.counts.replaced:
+            self.landed |= {name for name in result.symbols if not wanted.symbols or name in wanted.symbols}
         return _report(result, time.monotonic() - started)
+
+    def _record(self, reports: list[dict[str, Any]]) -> int:
+        """Write the history of implied volatility of what landed; all of it again where chains were replaced."""
+        again = any(report.get("replaced") for report in reports)
+        with self.progress("Volatility history") as advance:
+            return record_sessions(sorted(self.landed), now(), again=again, progress=advance)
 
 
 def _source(text: str) -> str:

@@ -3,16 +3,26 @@
 import os
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.management.base import CommandParser
 from django.db.models import Sum
+from rich.markup import escape
 
-from market.console import FAILED, ConsoleCommand, now_or, table
+from market.console import FAILED, ConsoleCommand, now_or, percent, row_count, rupees, table
+from market.templatetags.money import limited
 from strategies.models import GenerationRun, OptionStrategy
+from strategies.score import REASONS
 from strategies.services.crew import generate_in_processes
 from strategies.services.generation import RISKS, finish_run, generate, start_run
+from strategies.services.lean import kept_by
 from strategies.tasks import ring
+
+HANDFUL = 30  # symbols that still make a table
+OUTCOME = ("Symbol", "Candidates", "Compared", "Kept", "Reason")
+RESULT = ("symbol", "candidates", "measured", "kept", "reason_code")
+BEST = ("Rank", "Symbol", "Strategy", "Score", "POP", "Expected", "Max profit", "Max loss", "Margin", "View")
 
 
 class Command(ConsoleCommand):
@@ -24,6 +34,7 @@ class Command(ConsoleCommand):
         """What for, for whose taste, and where the work is done."""
         parser.add_argument("--symbol", action="append", type=str.upper, help="only these; may be repeated")
         parser.add_argument("--risk", choices=RISKS, default="moderate")
+        parser.add_argument("--top", type=row_count, default=10, metavar="N", help="how many of the best to show")
         parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes, by default one per core")
         parser.add_argument("--celery", action="store_true", help="let the workers do it, one task per symbol")
         parser.add_argument(
@@ -40,7 +51,7 @@ class Command(ConsoleCommand):
                 self._watch(run, advance, options["patience"])
             else:
                 generate_in_processes(run, workers=options["jobs"], progress=advance)
-        self._close(finish_run(run), time.monotonic() - started)
+        self._close(finish_run(run), time.monotonic() - started, options["top"])
         return None if run.results.filter(status="done").exists() else FAILED
 
     def _watch(self, run: GenerationRun, advance: Any, patience: float) -> None:
@@ -55,26 +66,95 @@ class Command(ConsoleCommand):
             time.sleep(0.2)
         advance(total)
 
-    def _close(self, run: GenerationRun, seconds: float) -> None:
-        done, failed = run.results.filter(status="done"), run.results.filter(status="failed")
-        sums = run.results.aggregate(candidates=Sum("candidates"), kept=Sum("kept"))
-        fresh = OptionStrategy.objects.filter(run=run)
-        structures = Counter(fresh.values_list("strategy_name", flat=True))
-        summary = {
-            "run": run.pk,
-            "symbols": run.results.count(),
-            "succeeded": done.count(),
-            "candidates": sums["candidates"] or 0,
-            "kept": sums["kept"] or 0,
-            "new": fresh.count(),
-            "seconds": round(seconds, 2),
-            "refused": dict(failed.values_list("symbol", "reason_code")),
+    def _close(self, run: GenerationRun, seconds: float, top: int) -> None:
+        best = list(kept_by(run).select_related("parameters")[:top])
+        summary = {**_summary(run), "seconds": round(seconds, 2), "content_hash": run.content_hash}
+        lists = {
+            "bias": run.bias,
+            "refused": dict(run.results.filter(status="failed").values_list("symbol", "reason_code")),
+            "left_out": dict(_left_out(run)),
+            "best": [_plain(rank, row) for rank, row in enumerate(best, start=1)],
+            "by_symbol": list(run.results.order_by("symbol").values(*RESULT)),
         }
-        shown = [(name.capitalize(), value) for name, value in summary.items() if name != "refused"]
-        tables = [table("Generation", ("What", "Value"), shown, right=("Value",))]
-        if structures:
-            tables.append(table("New strategies", ("Structure", "Count"), structures.most_common(), right=("Count",)))
-        if failed.exists():
-            rows = failed.order_by("symbol").values_list("symbol", "reason_code", "reason_text")
-            tables.append(table("Symbols without a strategy", ("Symbol", "Reason", "Why"), rows))
-        self.emit(summary, *tables)
+        shown = [(name.capitalize().replace("_", " "), value) for name, value in summary.items()]
+        whole = table("Generation", ("What", "Value"), shown, right=("Value",))
+        self.emit(summary | lists, whole, *_best(best), *_kept(run), *_reasons(run), *_lean(run))
+
+
+def _best(best: Sequence[OptionStrategy]) -> list[Any]:
+    rows = [_cells(rank, row) for rank, row in enumerate(best, start=1)]
+    return [table("Best of the universe", BEST, rows, right=(BEST[0], *BEST[3:9]))] if rows else []
+
+
+def _kept(run: GenerationRun) -> list[Any]:
+    """What was kept by structure, and of a handful of symbols by symbol."""
+    tables: list[Any] = []
+    kept = Counter(kept_by(run).values_list("strategy_name", flat=True))
+    if kept:
+        tables.append(table("Kept", ("Structure", "Count"), kept.most_common(), right=("Count",)))
+    rows = list(run.results.order_by("symbol").values_list(*RESULT))
+    if len(rows) <= HANDFUL:
+        tables.append(table("By symbol", OUTCOME, rows, right=OUTCOME[1:4]))
+    return tables
+
+
+def _reasons(run: GenerationRun) -> list[Any]:
+    """Why structures, and why whole symbols, have no strategy."""
+    tables: list[Any] = []
+    counts = _left_out(run).most_common()
+    why = [(code, times, REASONS[code].sentence if code in REASONS else None) for code, times in counts]
+    if why:
+        tables.append(table("Structures left out, all symbols", ("Reason", "Times", "Why"), why, right=("Times",)))
+    failed = run.results.filter(status="failed").order_by("symbol")
+    refused = list(failed.values_list("symbol", "reason_code", "reason_text"))
+    if refused:
+        tables.append(table("Symbols without a strategy", ("Symbol", "Reason", "Why"), refused))
+    return tables
+
+
+def _summary(run: GenerationRun) -> dict[str, Any]:
+    sums = run.results.aggregate(built=Sum("candidates"), measured=Sum("measured"), kept=Sum("kept"))
+    return {
+        "run": run.pk,
+        "symbols": run.results.count(),
+        "succeeded": run.results.filter(status="done").count(),
+        "candidates": sums["built"] or 0,
+        "compared": sums["measured"] or 0,
+        "kept": sums["kept"] or 0,
+        "new": OptionStrategy.objects.filter(run=run).count(),
+    }
+
+
+def _left_out(run: GenerationRun) -> Counter[str]:
+    """How often each reason kept a structure out."""
+    return Counter(code for refusals in run.results.values_list("refusals", flat=True) for code in refusals.values())
+
+
+def _plain(rank: int, row: OptionStrategy) -> dict[str, Any]:
+    names = ("stock_name", "strategy_name", "total_score", "probability_of_profit", "expected_profit", "max_loss")
+    found = {"rank": rank, "id": row.pk} | {name: getattr(row, name) for name in names}
+    metrics = ("expected_value", "margin_required", "view_agreement")
+    return found | {name: getattr(row.parameters, name) for name in metrics}
+
+
+def _cells(rank: int, row: OptionStrategy) -> tuple[Any, ...]:
+    return (
+        rank,
+        row.stock_name,
+        f"{row.strategy_name} #{row.pk}",
+        f"{row.total_score:.3f}",
+        percent(row.probability_of_profit, places=0),
+        rupees(row.parameters.expected_value),
+        limited(row.expected_profit, row.unlimited_profit),
+        limited(row.max_loss, row.unlimited_loss),
+        rupees(row.parameters.margin_required),
+        row.parameters.get_view_agreement_display(),
+    )
+
+
+def _lean(run: GenerationRun) -> list[str]:
+    """The bias monitor's sentence and its alarms; nothing while somebody else still works on the run."""
+    if not run.bias:
+        return []
+    alarms = run.bias["strategies"]["alarms"]
+    return [run.bias["sentence"], *(escape(f"{each['code']}: {each['sentence']} {each['remedy']}") for each in alarms)]

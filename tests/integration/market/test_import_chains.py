@@ -21,11 +21,10 @@ from market.ports import CapturedChain, CapturedQuote
 from market.services.chains import (
     Wanted,
     import_chain_file,
-    latest_chain,
-    latest_chains,
     store_chain,
     store_chains,
 )
+from market.services.stored_chains import latest_chain, latest_chains
 
 pytestmark = pytest.mark.django_db
 

@@ -130,6 +130,56 @@ def test_every_stored_session_is_written_once():
     assert sorted(IvSummary.objects.values_list("date", flat=True)) == [date(2026, 1, day) for day in (28, 29, 30)]
 
 
+def recorded(tmp_path, *, level):
+    """An end-of-day file as the archives have it: last prices only."""
+    lines = ["Stock,Expiry,Strike,CE_LTP,CE_OI,PE_LTP,PE_OI,timestamp,Stock_LTP,Max_Pain"]
+    years = 25.15 / 365.0
+    for strike in range(800, 1201, 10):
+        prices = [
+            float(black.price(forward=1_000.0, strike=strike, years=years, volatility=level, is_call=is_call))
+            for is_call in (True, False)
+        ]
+        call, put = (max(round(round(price / 0.05) * 0.05, 2), 0.05) for price in prices)
+        lines.append(f"ACME,2026-02-24,{strike},{call},900,{put},900,2026-01-30 15:29,1000,1")
+    path = tmp_path / "chains.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def imported(*arguments):
+    out = io.StringIO()
+    call_command("import_chains", *map(str, arguments), "--json", stdout=out)
+    return json.loads(out.getvalue())
+
+
+def test_importing_chains_writes_their_sessions(tmp_path):
+    path = recorded(tmp_path, level=0.25)
+
+    found = imported(path)
+    again = imported(path)
+
+    assert (found["history"], again["history"]) == (1, 0)
+    summary = IvSummary.objects.get()
+    assert (summary.symbol, summary.date) == ("ACME", DAY)
+    assert summary.atm_iv == pytest.approx(0.25, abs=0.01)
+
+
+def test_importing_without_history_writes_none(tmp_path):
+    found = imported(recorded(tmp_path, level=0.25), "--without-history")
+
+    assert found["history"] == 0
+    assert not IvSummary.objects.exists()
+
+
+def test_replacing_chains_writes_their_sessions_again(tmp_path):
+    imported(recorded(tmp_path, level=0.25))
+
+    found = imported(recorded(tmp_path, level=0.35), "--replace")
+
+    assert found["history"] == 1
+    assert IvSummary.objects.get().atm_iv == pytest.approx(0.35, abs=0.01)
+
+
 def test_capturing_writes_the_session():
     moment = datetime(2026, 1, 30, 12, 0, tzinfo=IST)
 
@@ -244,6 +294,26 @@ def test_the_command_prints_raw_numbers_or_reasons():
         "market": "TOO_FEW_PEERS",
     }
     assert (only["standing"], only["iv_over_realised"]) == (None, None)
+    assert [each["days"] for each in only["term_readings"]] == [7, 14, 30, 60, 90]
+    assert [each["between_expiries"] for each in only["term_readings"]] == [False, False, True, False, False]
+    assert all(each["atm"] == pytest.approx(0.25, abs=0.003) for each in only["term_readings"])
+    assert only["standings"] == []
+
+
+def test_asking_for_one_symbol_shows_estimators_term_structure_and_every_lookback():
+    UnderlyingFactory(symbol="ACME")
+    store_chain(chain())
+    bars("ACME")
+    history("ACME", np.linspace(0.2, 0.3, 70), last=DAY - timedelta(days=1))
+
+    code, output = run("--symbol", "ACME", "--record")
+    data = json.loads(run("--symbol", "ACME", "--json")[1])["symbols"][0]
+
+    assert code == 0
+    for words in ("Rogers–Satchell", "Garman–Klass", "IV at 90%", "between expiries"):
+        assert words in output
+    assert [each["lookback"] for each in data["standings"]] == [5, 20, 60, 120, 252]
+    assert data["realised"]["rogers_satchell"] == pytest.approx(read().realised.rogers_satchell)
 
 
 def test_the_command_shows_a_table_and_fails_where_nothing_is_known():

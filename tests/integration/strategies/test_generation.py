@@ -18,7 +18,6 @@ from market.models import ChainSnapshot, FileImport, OptionQuote
 from market.rulebook.charges import option_charge_rates
 from market.services.chains import store_chain
 from market.services.load import load_chain
-from market.services.past import past_sessions
 from market.sources import build_source
 from strategies.catalog import CATALOGUE
 from strategies.models import (
@@ -34,6 +33,7 @@ from strategies.services.generation import finish_run, generate, generate_result
 from strategies.services.integrity import stored_data
 from strategies.services.marking import reviewable
 from strategies.services.storage import store_recommendations
+from strategies.services.surroundings import surroundings_of
 from strategies.tasks import generate_symbol, ring
 from tests.factories import FileImportFactory, GenerationRunFactory, OptionStrategyFactory, list_chain, record_past
 
@@ -59,10 +59,18 @@ def infy(chains):
     return "INFY"
 
 
+def around(run):
+    return surroundings_of("INFY", load_chain("INFY", as_of=AS_OF), run=run)
+
+
 def recommendations(as_of=AS_OF):
     rates = option_charge_rates(exchange="NSE", as_of=as_of.date())
-    past = past_sessions(["INFY"], as_of=as_of).get("INFY")
+    past = around(GenerationRunFactory(as_of=as_of)).past
     return recommend(load_chain("INFY", as_of=as_of), rates=rates, risk="moderate", past=past).recommendations
+
+
+def store(found, run):
+    return store_recommendations(found, run=run, around=around(run)).ids
 
 
 def contents():
@@ -128,18 +136,29 @@ def test_nan_is_never_stored(infy, part):
     object.__setattr__(broken, part, float("nan"))
 
     with pytest.raises(InvalidInput) as refusal:
-        store_recommendations([first, replace(second, evaluation=broken)], run=GenerationRunFactory(as_of=AS_OF))
+        store([first, replace(second, evaluation=broken)], GenerationRunFactory(as_of=AS_OF))
 
     assert refusal.value.reason.code == "NOT_FINITE"
     assert OptionStrategy.objects.count() == StrategyLeg.objects.count() == StrategyParameters.objects.count() == 0
 
 
+def test_nan_is_never_stored_inside_json(infy):
+    best = recommendations()[0]
+    broken = replace(best.figures, theta_profile=((0, float("nan")),))
+
+    with pytest.raises(InvalidInput) as refusal:
+        store([replace(best, figures=broken)], GenerationRunFactory(as_of=AS_OF))
+
+    assert refusal.value.reason.code == "NOT_FINITE"
+    assert OptionStrategy.objects.count() == 0
+
+
 def test_fm_D10_a_second_run_adds_nothing_and_returns_the_same_ids(infy):
     run = GenerationRunFactory(as_of=AS_OF)
-    first = store_recommendations(recommendations(), run=run)
+    first = store(recommendations(), run)
     before = contents()
 
-    again = store_recommendations(recommendations(), run=GenerationRunFactory(as_of=AS_OF + timedelta(minutes=5)))
+    again = store(recommendations(), GenerationRunFactory(as_of=AS_OF + timedelta(minutes=5)))
     generated = generate(start_run(as_of=AS_OF + timedelta(minutes=1)))
 
     assert again == first
@@ -152,8 +171,8 @@ def test_fm_D10_a_second_run_adds_nothing_and_returns_the_same_ids(infy):
 def test_the_same_content_on_another_day_is_another_strategy(infy):
     found = recommendations()[:1]
 
-    first = store_recommendations(found, run=GenerationRunFactory(as_of=AS_OF))
-    second = store_recommendations(found, run=GenerationRunFactory(as_of=AS_OF + timedelta(days=3)))
+    first = store(found, GenerationRunFactory(as_of=AS_OF))
+    second = store(found, GenerationRunFactory(as_of=AS_OF + timedelta(days=3)))
 
     assert first != second
     assert OptionStrategy.objects.count() == 2
@@ -163,7 +182,7 @@ def test_the_same_content_twice_in_one_list_is_stored_once_as_the_better_one(inf
     best = recommendations()[0]
     worse = replace(best, score=replace(best.score, total=best.score.total / 2))
 
-    ids = store_recommendations([best, worse], run=GenerationRunFactory(as_of=AS_OF))
+    ids = store([best, worse], GenerationRunFactory(as_of=AS_OF))
 
     row = OptionStrategy.objects.get()
     assert ids == [row.pk, row.pk]
@@ -172,14 +191,14 @@ def test_the_same_content_twice_in_one_list_is_stored_once_as_the_better_one(inf
 
 
 def test_no_recommendations_store_nothing():
-    assert store_recommendations([], run=GenerationRunFactory()) == []
+    assert store_recommendations([], run=GenerationRunFactory(), around=None).ids == []
 
 
 def test_a_loss_of_next_to_nothing_does_not_overflow_the_reward(infy):
     best = recommendations()[0]
     endless = replace(best, evaluation=replace(best.evaluation, risk_reward=1e15))
 
-    store_recommendations([endless], run=GenerationRunFactory(as_of=AS_OF))
+    store([endless], GenerationRunFactory(as_of=AS_OF))
 
     assert StrategyParameters.objects.get().risk_reward == Decimal(9_999_999)
 
@@ -353,7 +372,7 @@ def test_one_symbol_costs_the_same_queries_whatever_its_chain_and_catalogue_hold
 ):
     run = start_run(as_of=AS_OF)
 
-    with django_assert_max_num_queries(25):
+    with django_assert_max_num_queries(29):
         generate_result(run.results.get().pk)
 
     assert OptionStrategy.objects.count() > 5

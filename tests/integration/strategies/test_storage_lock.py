@@ -10,12 +10,12 @@ from django.db import connection
 from market.calendar import IST
 from market.services.chains import store_chain
 from market.services.load import load_chain
-from market.services.past import past_sessions
 from market.sources.simulated import SimulatedMarket
 from strategies.models import GenerationRun, OptionStrategy
 from strategies.recommend import recommend
 from strategies.services.generation import charge_rates
 from strategies.services.storage import store_recommendations
+from strategies.services.surroundings import surroundings_of
 from tests.factories import list_chain, record_past
 
 AS_OF = datetime(2026, 1, 30, 12, 0, tzinfo=IST)
@@ -30,13 +30,12 @@ def test_a_writer_waits_for_the_one_before():
     store_chain(captured)
     record_past("INFY", until=AS_OF.date() - timedelta(days=1), volatility=0.12)
     chain = load_chain("INFY", as_of=AS_OF)
-    found = recommend(
-        chain, rates=charge_rates(chain), risk="moderate", past=past_sessions(["INFY"], as_of=AS_OF)["INFY"]
-    ).recommendations[:1]
     run = GenerationRun.objects.create(as_of=AS_OF)
+    around = surroundings_of("INFY", chain, run=run)
+    found = recommend(chain, rates=charge_rates(chain), risk="moderate", past=around.past).recommendations[:1]
 
     def write():
-        store_recommendations(found, run=run)
+        store_recommendations(found, run=run, around=around)
         connection.close()
 
     parameters = connection.get_connection_params()

@@ -13,7 +13,7 @@ from allocation.models import Allocation
 from execution.models import ExecutionRun, StrategyMark, Trade
 from market.models import ChainSnapshot, OptionQuote
 from strategies.errors import StrategyError
-from strategies.models import OptionStrategy, StrategyExitLevels, StrategyLeg, StrategyParameters
+from strategies.models import OptionStrategy, StrategyExitLevels, StrategyExitRow, StrategyLeg, StrategyParameters
 from strategies.services.archive import archive_old_data
 from strategies.services.integrity import stored_data
 from tests.factories import (
@@ -56,7 +56,9 @@ def test_a_complete_strategy_has_no_faults():
     assert found.sums["strategies"] == 1
     assert (found.sums["expected_profit"], found.sums["max_loss"]) == (Decimal("14950.00"), Decimal("10050.00"))
     tables = {each.table for each in found.populations}
-    assert tables == {"strategies", "strategy_details", "strategy_parameters", "strategy_exit_levels"}
+    assert tables == {
+        *("strategies", "strategy_details", "strategy_parameters", "strategy_exit_levels", "strategy_exit_rows"),
+    }
     premium = next(each for each in found.populations if each.column == "premium")
     assert (premium.rows, premium.filled, premium.missing) == (2, 2, 0)
 
@@ -75,7 +77,16 @@ def test_a_complete_strategy_has_no_faults():
             lambda row: StrategyParameters.objects.update(expected_value=None),
             "strategy_parameters.expected_value empty",
         ),
-        (lambda row: StrategyExitLevels.objects.update(stop_loss=None), "strategy_exit_levels.stop_loss empty"),
+        (lambda row: StrategyExitRow.objects.all().delete(), "strategies without exit rows"),
+        (
+            lambda row: StrategyLeg.objects.filter(leg_number=1).update(interest_known=None),
+            "strategy_details.interest_known empty",
+        ),
+        (
+            lambda row: StrategyParameters.objects.update(recalibration_reason=""),
+            "strategy_parameters.probability_recalibrated empty",
+        ),
+        (lambda row: StrategyParameters.objects.update(flags=[]), "strategy_parameters.market_view_id empty"),
     ],
 )
 def test_what_must_be_there_and_is_not_is_a_fault(change, fault):
@@ -84,6 +95,35 @@ def test_what_must_be_there_and_is_not_is_a_fault(change, fault):
     change(None)
 
     assert stored_data().faults == {fault: 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda: StrategyExitLevels.objects.update(stop_loss=5000), "exit rows differ from exit levels"),
+        (lambda: StrategyExitLevels.objects.update(time_exit_dte=8), "exit rows differ from exit levels"),
+        (lambda: StrategyExitRow.objects.filter(kind="vega").update(value=8), "exit rows differ from exit levels"),
+        (lambda: StrategyExitRow.objects.filter(kind="underlying_price").delete(), "kinds of exit missing"),
+        (lambda: OptionStrategy.objects.update(total_score="0.71"), "score parts do not add up"),
+        (lambda: OptionStrategy.objects.update(component_scores={}), "score parts do not add up"),
+        (lambda: OptionStrategy.objects.update(expected_profit=0), "no maximum profit above zero"),
+        (lambda: OptionStrategy.objects.update(expiry=AS_OF.date()), "expiry is not that of the nearest leg"),
+        (lambda: StrategyParameters.objects.update(expected_value=-1), "expected value below zero"),
+        (lambda: StrategyParameters.objects.update(breakevens=[]), "no break-even although it can lose"),
+        (lambda: StrategyParameters.objects.update(profit_ranges=[]), "no profit range"),
+        (lambda: StrategyParameters.objects.update(margin_required=0), "margin not above zero"),
+        (lambda: StrategyParameters.objects.update(theta_profile=[]), "no theta profile"),
+        (lambda: StrategyParameters.objects.update(scenarios=[]), "no scenarios"),
+        (lambda: StrategyParameters.objects.update(regions={}), "no scenarios"),
+    ],
+)
+def test_what_cannot_be_true_is_a_fault(change, fault):
+    OptionStrategyFactory()
+    OptionStrategyFactory(content_hash="", component_scores={})  # typed in by hand: nothing of it is judged
+
+    change()
+
+    assert stored_data().faults == {f"strategies {fault}": 1}
 
 
 def test_unlimited_amounts_and_shares_excuse_their_empty_columns():
@@ -101,14 +141,18 @@ def test_only_the_day_asked_for_counts():
 
     assert stored_data(day=AS_OF.date()).faults == {}
     assert stored_data(day=AS_OF.date()).sums["strategies"] == 1
-    assert stored_data().faults == {"strategies without parameters": 1, "strategies without exit levels": 1}
+    assert stored_data().faults == {
+        "strategies without parameters": 1,
+        "strategies without exit levels": 1,
+        "strategies without exit rows": 1,
+    }
 
 
 def test_checking_costs_the_same_queries_for_one_row_and_for_many(django_assert_num_queries):
     for _ in range(15):
         OptionStrategyFactory()
 
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(9):
         stored_data()
 
 

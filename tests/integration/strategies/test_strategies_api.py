@@ -9,6 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from strategies.models import OptionStrategy, QueuedStrategy, StrategyLeg
+from tests.factories import OptionStrategyFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -194,3 +195,20 @@ def test_fm_F6_marking_needs_the_csrf_token(user):
     assert response.status_code == 403
     strategy.refresh_from_db()
     assert strategy.execution_status == "pending"
+
+
+def test_detail_holds_metrics_and_typed_exits_in_three_queries_of_its_own(marker):
+    strategy, bare = OptionStrategyFactory(), make_strategy()
+    marker.get(f"{LIST}/{strategy.pk}")
+
+    with CaptureQueriesContext(connection) as queries:
+        found = marker.get(f"{LIST}/{strategy.pk}").json()
+
+    assert sum("strateg" in query["sql"] for query in queries) == 3
+    (stop,) = [row for row in found["exit_rows"] if (row["kind"], row["level"]) == ("money", "stop_loss")]
+    assert (stop["value"], stop["unit"], stop["reason"]) == (5025.0, "rupees per set", "A test says so.")
+    assert [row["value"] for row in found["exit_rows"] if row["kind"] == "percent_of_credit"] == [None]
+    metrics = found["parameters"]
+    assert (metrics["expected_value"], metrics["recalibration_reason"]) == (150.0, "NOT_CALIBRATED")
+    assert metrics["scenarios"][0] == [-0.05, 0.0, 0, -5000.0]
+    assert marker.get(f"{LIST}/{bare.pk}").json()["parameters"] is None

@@ -11,13 +11,14 @@ from market.chain import Chain
 from market.contract import Contract
 from strategies.build import Candidate, build
 from strategies.catalog import CATALOGUE, CHECKS
-from strategies.evaluate import Evaluation, evaluate
+from strategies.evaluate import Evaluation
 from strategies.exits import ExitKind, exit_rows
-from strategies.payoff import payoff
 from strategies.recognise import recognise
 from strategies.spec import Kind, LegRule, Structure, opposite
 from strategies.strikes import REACH, Placed, Site, place
 from tests.builders import NO_CHARGES, make_chain, make_fair_chain
+from tests.reference import payoff
+from tests.single import evaluate
 
 EVERY = CATALOGUE + CHECKS
 NEARLY_NEUTRAL = 0.25  # of the deltas of all legs

@@ -1,5 +1,7 @@
 """The batch equals brute force, whatever contracts stand in its rows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -53,7 +55,7 @@ def test_extremes_probability_and_expectation_are_those_of_counted_outcomes(batc
 @given(batches())
 def test_a_profit_and_its_opposite_share_the_whole_of_probability(batch: Batch):
     lines = payoff_lines(batch)
-    opposite = type(lines)(lines.kinks, -lines.values, -lines.right_slope)
+    opposite = replace(lines, values=-lines.values, right_slope=-lines.right_slope)
 
     both = [profit_mass(each, distribution_at(CHAIN.expiries[0])) for each in (lines, opposite)]
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from market.contract import Side
 from market.quant.distribution import lognormal_distribution
 from strategies.build import BuiltLeg
-from strategies.payoff import expiry_payoff
 from strategies.spec import Kind
 from tests.builders import make_leg
+from tests.reference import expiry_payoff
 
 DISTRIBUTION = lognormal_distribution(100.0, 0.1, 0.3)
 

@@ -7,7 +7,7 @@ from scipy.stats import lognorm
 from market.errors import InvalidInput
 from market.quant import black
 from market.quant.distribution import lognormal_distribution, terminal_distribution
-from market.quant.smile import fit_smile, flat_smile
+from market.quant.smile import Smile, SviShape, fit_smile, flat_smile
 
 FORWARD, YEARS, VOLATILITY = 22_000.0, 30 / 365, 0.16
 DEVIATION = VOLATILITY * math.sqrt(YEARS)
@@ -88,6 +88,22 @@ def test_heavy_tails_and_long_expiries_keep_their_mean_too():
         assert found.mean == pytest.approx(100.0, rel=1e-9)
         call = black.price(forward=100.0, strike=110.0, years=years, volatility=volatility, is_call=True)
         assert float(found.expectation_of_call(110.0)) == pytest.approx(float(call), abs=5e-3)
+
+
+def test_wings_of_a_hundred_deviations_cost_no_precision_at_the_money():
+    """NIFTY's week of 9 September 2025 as fitted: its grid reaches 88 deviations, nearly all of it empty."""
+    shape = SviShape(level=-0.0083, slope=0.0445, tilt=-0.008, centre=0.0076, width=0.193)
+    variance = float(shape.variance(np.zeros(1))[0][0])
+    smile = Smile(24_600.0, 0.0305, math.sqrt(variance / 0.0305), 0.0, 0.0, "fitted", np.zeros(0, dtype=bool), shape)
+    strikes = smile.forward * np.exp(math.sqrt(variance) * np.linspace(-3.0, 3.0, 61))
+    up, down = strikes * 1.00005, strikes * 0.99995
+    below = 1.0 + (smile.prices(up, True) - smile.prices(down, True)) / (up - down)
+
+    found = terminal_distribution(smile)
+
+    assert found.grid[-1] > smile.forward * math.exp(80.0 * math.sqrt(variance))
+    assert found.cdf(strikes) == pytest.approx(below, abs=1e-5)
+    assert found.expectation_of_call(strikes) == pytest.approx(smile.prices(strikes, True), abs=5e-7 * smile.forward)
 
 
 def test_scalars_in_scalars_out():

@@ -13,8 +13,6 @@ from market.quant.volatility import (
     ewma_volatility,
     forecast_variance,
     garman_klass,
-    iv_percentile,
-    iv_rank,
     iv_standing,
     parkinson,
     relative_volatility,
@@ -140,34 +138,32 @@ def test_rank_and_percentile_by_hand():
     assert (standing.low, standing.high, standing.current, standing.observations) == (0.10, 0.30, 0.25, 60)
     assert standing.rank == pytest.approx(0.75)
     assert standing.percentile == pytest.approx(30 / 59)
-    assert (iv_rank(history), iv_percentile(history)) == (standing.rank, standing.percentile)
 
 
 @pytest.mark.parametrize(("lookback", "rank"), [(5, 0.5), (60, 0.25)])
 def test_a_lookback_sees_only_its_own_sessions(lookback, rank):
     history = [0.10, *[0.20] * 55, 0.30, 0.20, 0.50, 0.35] if lookback == 5 else [0.10, *[0.20] * 57, 0.50, 0.20]
 
-    assert iv_rank(history, lookback=lookback) == pytest.approx(rank)
+    assert iv_standing(history, lookback=lookback).rank == pytest.approx(rank)
 
 
 @pytest.mark.parametrize("lookback", [5, 60, 252])
 @pytest.mark.parametrize("count", [0, 1, 59])
 def test_below_sixty_observations_there_is_a_reason_and_no_number(count, lookback):
-    answer = iv_rank(np.linspace(0.1, 0.3, count), lookback=lookback)
+    answer = iv_standing(np.linspace(0.1, 0.3, count), lookback=lookback)
 
     assert answer.code == "INSUFFICIENT_HISTORY"
     assert f"{count} of the 60" in answer.sentence
-    assert iv_percentile(np.linspace(0.1, 0.3, count), lookback=lookback) == answer
 
 
 def test_a_history_without_a_range_has_no_rank():
-    assert iv_rank([0.2] * 80).code == "FLAT_HISTORY"
+    assert iv_standing([0.2] * 80).code == "FLAT_HISTORY"
 
 
 @pytest.mark.parametrize("lookback", [4, 253])
 def test_lookbacks_are_from_five_to_two_hundred_and_fifty_two(lookback):
     with pytest.raises(InvalidInput) as refusal:
-        iv_rank([0.2] * 80, lookback=lookback)
+        iv_standing([0.2] * 80, lookback=lookback)
 
     assert refusal.value.reason.code == "BAD_LOOKBACK"
 

@@ -1,6 +1,8 @@
 """The bias monitor on the documents' own last run, and on balanced ones."""
 
-from strategies.bias import BOUNDS, Lean, bias
+import pytest
+
+from strategies.bias import BOUNDS, Lean, beside, bias
 
 
 def leans(bullish, bearish, neutral=0):
@@ -60,3 +62,27 @@ def test_one_symbol_with_most_recommendations_raises_an_alarm():
 
     assert found.top_symbols[0] == ("ACME", 8)
     assert codes(found) == ["ONE_SYMBOL"]
+
+
+def test_of_ten_symbols_one_always_stands_for_a_tenth():
+    rows = [Lean(f"S{number % 10}", side) for number, side in enumerate(("Bullish", "Bearish") * 15)]
+
+    assert codes(bias([*rows, Lean("S0", "Bullish")])) == []
+
+
+# --- strategies beside the market ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mine", "market", "words"),
+    [
+        ((6, 2, 2), (5, 5), "25 points more bullish than the market"),
+        ((2, 6, 2), (5, 5), "25 points more bearish than the market"),
+        ((3, 3), (1, 1, 8), "of the decided as bullish as the market"),
+        ((6, 2), (0, 0, 4), "75% bullish, 25% bearish, 0% neutral of the strategies; 0% bullish"),
+        ((6, 2), (0, 0), "no market view is known"),
+        ((0, 0), (4, 4), "None of the strategies"),
+    ],
+)
+def test_strategies_are_held_against_the_breadth_of_the_market(mine, market, words):
+    assert words in beside(bias(leans(*mine)), bias(leans(*market)))

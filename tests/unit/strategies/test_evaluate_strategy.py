@@ -15,10 +15,11 @@ from market.quant.distribution import lognormal_distribution
 from market.rulebook.charges import ChargeRates, equity_charges, option_charge_rates
 from strategies.build import Candidate, build
 from strategies.catalog import BY_SLUG, CATALOGUE
-from strategies.evaluate import Evaluation, evaluate
-from strategies.payoff import Polyline, expiry_payoff, payoff
+from strategies.evaluate import Evaluation
 from strategies.spec import Structure
 from tests.builders import NO_CHARGES, make_chain, make_fair_chain
+from tests.reference import Polyline, expiry_payoff, payoff
+from tests.single import evaluate
 
 RATES = option_charge_rates(exchange="NSE", as_of=date(2026, 1, 30))
 
@@ -85,7 +86,7 @@ def test_parity_covered_call_is_worth_a_short_put_of_the_same_strike():
     index = int(np.flatnonzero(chain.expiries[0].strikes == covered.legs[1].strike)[0])
     price = float(chain.expiries[0].puts.bid[index])
     contract = replace(short_put.legs[0].contract, strike=covered.legs[1].strike)
-    put_leg = replace(short_put.legs[0], contract=contract, price=price, mid=price)
+    put_leg = replace(short_put.legs[0], contract=contract, price=price)
     put = replace(short_put, legs=(put_leg,), net_premium=price, option_premium=price)
 
     left, right = (evaluate(candidate, chain, rates=NO_CHARGES) for candidate in (covered, put))
@@ -237,12 +238,3 @@ def test_a_broken_number_is_refused_not_stored():
         replace(result, expected_value=math.inf)
     with pytest.raises(InvalidInput):
         replace(result, max_loss=math.nan)
-
-
-def test_another_days_chain_is_refused():
-    candidate = built("iron-condor", make_chain(days=(25,)))
-
-    with pytest.raises(InvalidInput) as refusal:
-        evaluate(candidate, make_chain(days=(32,)), rates=NO_CHARGES)
-
-    assert refusal.value.reason.code == "WRONG_CHAIN"

@@ -124,9 +124,11 @@ def test_a_source_without_open_interest_is_not_refused_and_says_so(nothing: floa
     placed = place(Delta(0.3), site(silent))
 
     assert not placed.interest_known
-    assert [flag.code for flag in liquidity_flags(silent)] == ["OPEN_INTEREST_UNKNOWN"]
+    assert {day: flag.code for day, flag in liquidity_flags(silent).items()} == {
+        silent.expiries[0].expiry: "OPEN_INTEREST_UNKNOWN"
+    }
     assert place(Delta(0.3), site(chain)).interest_known
-    assert liquidity_flags(chain) == ()
+    assert liquidity_flags(chain) == {}
 
 
 def test_open_interest_unknown_at_one_strike_only_is_not_held_against_it():

@@ -21,6 +21,7 @@ from strategies.view import (
     label,
     score_weight,
     view,
+    weight_in_score,
 )
 from tests.builders import make_chain
 from tests.candles import make_bars, make_interest, random_interest, walk
@@ -219,3 +220,12 @@ def test_only_what_passed_is_in_the_tested_direction():
 
     assert set(found.tested.contributions) == {"rsi"}
     assert found.tested.total == pytest.approx(found.components["rsi"], abs=1e-9)
+
+
+def test_the_page_says_that_nothing_moves_a_score_or_what_does():
+    proven = {"rsi": STRONG}
+
+    assert weight_in_score() == (
+        "Weight in the score: 0. No component showed t of 3 over 120 sessions or more, out of sample."
+    )
+    assert weight_in_score(proven).startswith("Only rsi may move a score")

@@ -1,6 +1,7 @@
-"""The batch measures what the one-by-one engine measures, and both what counting outcomes gives."""
+"""The batch measures what a slow reference measures leg by leg, and what counting outcomes gives."""
 
 import math
+from dataclasses import fields
 from datetime import date
 
 import numpy as np
@@ -8,29 +9,29 @@ import pytest
 
 from market.chain import Chain
 from market.contract import Side
+from market.quant.distribution import rescaled
 from market.rulebook.charges import option_charge_rates
 from strategies.batch import Batch, concatenate, join
 from strategies.build import build, candidate_of, choose_expiries, place_legs
 from strategies.catalog import BY_SLUG, CATALOGUE
 from strategies.errors import NotConstructible
-from strategies.evaluate import evaluate
+from strategies.evaluate import evaluations
 from strategies.horizon import distribution_at, remaining_volatilities
 from strategies.measure import measure, payoff_lines, profit_mass
 from strategies.search import neighbourhood
 from strategies.table import SHARE, contract_table
 from tests.builders import NO_CHARGES, make_chain, make_fair_chain
+from tests.reference import reference
 
 RATES = option_charge_rates(exchange="NSE", as_of=date(2026, 1, 30))
-# By name in the batch, by name in the one-by-one engine, and how near they must be where both are exact.
-SAME = {
-    name: name
-    for name in (
-        "max_profit", "max_loss", "probability_of_profit", "probability_after_costs", "expected_value_gross",
-        "expected_value", "risk_reward", "net_premium", "option_premium", "charges", "spread_cost", "net_delta",
-        "net_gamma", "net_theta", "net_vega", "net_rho",
-    )
-}  # fmt: skip
-ON_A_GRID = {"standard_deviation": "standard_deviation", "shortfall_95": "tail_loss", "tail_gain": "tail_gain"}
+EXACT = (
+    "max_profit", "max_loss", "probability_of_profit", "probability_after_costs", "expected_value_gross",
+    "expected_value", "forecast_value", "forecast_probability", "risk_reward", "net_premium", "option_premium",
+    "charges", "spread_cost", "net_delta", "net_gamma", "net_theta", "net_vega", "net_rho",
+)  # fmt: skip
+ON_A_GRID = ("standard_deviation", "sharpe", "tail_loss", "far_tail_loss", "tail_gain")
+NEAR = 1e-9  # where both are exact; surviving legs are a polyline on two different grids
+NEAR_A_HORIZON = 2e-4
 
 
 def own_choices(chain: Chain) -> Batch:
@@ -49,26 +50,28 @@ def own_choices(chain: Chain) -> Batch:
 
 @pytest.mark.parametrize("spot", [180.0, 2_200.0, 22_000.0])
 @pytest.mark.parametrize("days", [(5,), (25,), (4, 11, 25, 53)], ids=str)
-def test_two_engines_agree_on_every_structure(spot: float, days: tuple[int, ...]):
+def test_every_figure_of_every_structure_is_that_of_the_slow_reference(spot: float, days: tuple[int, ...]):
     chain = make_chain(spot, days=days)
     batch = own_choices(chain)
+    forecasts = {rank: rescaled(distribution_at(expiry), 0.8) for rank, expiry in enumerate(chain.expiries)}
 
-    found = measure(batch, rates=RATES, cells=20_000)
+    found = evaluations(batch, measure(batch, rates=RATES, forecasts=forecasts, cells=20_000))
 
-    for place in range(batch.size):
+    for place, ours in enumerate(found):
         candidate = candidate_of(batch, place)
-        alone = evaluate(candidate, chain, rates=RATES)
-        near = 1e-9 if batch.is_simple[place] else 2e-4  # surviving legs are a polyline on two different grids
-        for name, other in SAME.items():
-            expected = getattr(alone, other)
-            # Four surviving legs leave an expected value of next to nothing against what each of them is worth.
-            assert getattr(found, name)[place] == pytest.approx(expected, rel=near, abs=near * max(1.0, 5e-4 * spot)), (
-                candidate,
-                name,
-            )
-        for name, other in ON_A_GRID.items():
-            expected = getattr(alone, other)
-            assert getattr(found, name)[place] == pytest.approx(expected, rel=2e-3, abs=1e-3), (candidate, name)
+        alone = reference(candidate, chain, rates=RATES, forecast=forecasts[int(batch.front[place])])
+        near = NEAR if batch.is_simple[place] else NEAR_A_HORIZON
+        # Four surviving legs leave an expected value of next to nothing against what each of them is worth.
+        room = near * max(1.0, 5e-4 * spot)
+        for name in EXACT:
+            assert getattr(ours, name) == pytest.approx(alone[name], rel=near, abs=room), (candidate, name)
+        for name in ON_A_GRID:
+            assert getattr(ours, name) == pytest.approx(alone[name], rel=2e-3, abs=1e-3), (candidate, name)
+        assert ours.days_to_expiry == candidate.days_to_expiry
+        assert ours.breakevens == pytest.approx(alone["breakevens"], rel=1e-6), candidate
+        assert [edge for pair in ours.profit_ranges for edge in pair] == pytest.approx(
+            [edge for pair in alone["profit_ranges"] for edge in pair], rel=1e-6
+        )
 
 
 def test_every_figure_is_that_of_counted_outcomes():
@@ -129,7 +132,7 @@ def test_candidates_measured_together_or_alone_are_the_same():
     start = 0
     for batch in batches:
         alone = measure(batch, rates=RATES)
-        for name in SAME:
+        for name in (field.name for field in fields(joint)):
             ours = getattr(joint, name)[start : start + batch.size]
             assert ours == pytest.approx(getattr(alone, name), rel=1e-9, abs=1e-3), name
         start += batch.size

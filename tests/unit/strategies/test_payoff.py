@@ -9,9 +9,9 @@ from market.contract import Side
 from market.errors import InvalidInput
 from strategies.build import build
 from strategies.catalog import BY_SLUG
-from strategies.payoff import Polyline, expiry_payoff, payoff
 from strategies.spec import Kind
 from tests.builders import make_chain, make_fair_chain, make_leg
+from tests.reference import Polyline, expiry_payoff, payoff
 
 BUY, SELL = Side.BUY, Side.SELL
 CALL, PUT, STOCK = Kind.CALL, Kind.PUT, Kind.STOCK

@@ -15,10 +15,10 @@ from market.rulebook.charges import option_charge_rates
 from strategies.build import build
 from strategies.catalog import CATALOGUE
 from strategies.errors import NotConstructible
-from strategies.evaluate import evaluate
 from strategies.exits import exit_levels
 from strategies.horizon import distribution_at
-from strategies.score import score
+from strategies.score import facts_of, gates
+from tests.single import batch_of, evaluate, measured
 
 ARCHIVE = "C_option_chains/stock_option_chain_eod_2026-01-28_to_2026-01-30.tar.xz"
 SYMBOLS = {"RELIANCE", "TCS", "HDFCBANK", "INFY", "SBIN", "DIXON", "MCX", "ITC", "BOSCHLTD", "IDEA"}
@@ -62,8 +62,9 @@ def test_every_recorded_symbol_has_a_recommendable_strategy_and_every_refusal_a_
             front = next(expiry for expiry in chain.expiries if expiry.expiry == candidate.expiry)
             calmer = rescaled(distribution_at(front), 0.6)  # somebody who expects less than the options cost
             evaluation = evaluate(candidate, chain, rates=RATES, forecast=calmer)
-            result = score(evaluation, candidate, chain, risk="moderate")
-            if not result.reasons:
+            _, measures = measured(candidate, chain, rates=RATES, forecast=calmer)
+            refused = gates(facts_of(batch_of(candidate, chain), measures), "moderate")
+            if not any(flags[0] for flags in refused.values()):
                 recommended += 1
                 assert evaluation.max_profit > evaluation.charges
                 assert 0.0 < exit_levels(structure, evaluation).stop_loss < math.inf

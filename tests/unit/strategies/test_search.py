@@ -10,7 +10,7 @@ from market.contract import Side
 from strategies.build import build, candidate_of, content_key
 from strategies.catalog import BY_SLUG, CATALOGUE
 from strategies.errors import NotConstructible
-from strategies.search import FURTHEST, MOST_CHOICES, MOST_FRONTS, SHIFTS, neighbourhood
+from strategies.search import FURTHEST, MOST_CHOICES, MOST_FRONTS, neighbourhood
 from strategies.strikes import SameAs, deviation
 from strategies.table import contract_table
 from tests.builders import make_chain
@@ -76,7 +76,7 @@ def test_a_single_leg_moves_over_every_strike_within_reach():
 
     strikes = table.strike[batch.rows[:, 0]]
     reach = FURTHEST * deviation(chain.expiries[0])
-    assert batch.size == len(SHIFTS[1])
+    assert batch.size == MOST_CHOICES
     assert np.abs(strikes - strikes[0]).max() <= reach
 
 

@@ -10,13 +10,13 @@ from market.contract import Side
 from market.rulebook.charges import option_charge_rates
 from strategies.build import build
 from strategies.catalog import BY_SLUG, CATALOGUE, CHECKS
-from strategies.evaluate import evaluate
 from strategies.exits import RULES, exit_levels
-from strategies.payoff import payoff
-from strategies.score import score
+from strategies.score import scores
 from strategies.spec import Kind, Structure, opposite
 from strategies.strikes import Apart, Beside, Mirror, SameAs
 from tests.builders import TAKEN_AT, make_chain
+from tests.reference import payoff
+from tests.single import evaluate, facts
 
 RATES = option_charge_rates(exchange="NSE", as_of=date(2026, 1, 30))
 NEAREST_MONTHLY = 25  # days on 2026-01-30: the only expiry the recorded end-of-day chains hold
@@ -147,7 +147,7 @@ def test_every_structure_is_built_evaluated_scored_and_given_exits(structure: St
 
     candidate = build(structure, chain)
     evaluation = evaluate(candidate, chain, rates=RATES)
-    result = score(evaluation, candidate, chain, risk="aggressive")
+    result = scores(facts(candidate, chain, rates=RATES), "aggressive")[0]
     levels = exit_levels(structure, evaluation)
 
     assert [(leg.side, leg.kind, leg.ratio) for leg in candidate.legs] == [

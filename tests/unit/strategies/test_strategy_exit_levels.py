@@ -10,10 +10,11 @@ from market.errors import InvalidInput
 from market.rulebook.charges import option_charge_rates
 from strategies.build import build
 from strategies.catalog import BY_SLUG, CATALOGUE
-from strategies.evaluate import Evaluation, evaluate
+from strategies.evaluate import Evaluation
 from strategies.exits import RULES, UNITS, ExitKind, ExitLevel, ExitLevels, exit_levels, exit_rows
 from strategies.spec import ExitClass
 from tests.builders import make_chain
+from tests.single import evaluate
 
 RATES = option_charge_rates(exchange="NSE", as_of=date(2026, 1, 30))
 
@@ -165,7 +166,7 @@ def test_the_seven_columns_are_rows_too(structure):
         assert rows[ExitKind.MONEY, name] == getattr(columns, name)
     assert rows[ExitKind.DAYS_TO_EXPIRY, "time_exit"] == columns.time_exit_dte
     assert rows[ExitKind.DELTA, "delta"] == columns.delta_exit_threshold
-    assert rows[ExitKind.VEGA, "vega"] in (columns.vega_exit_threshold, None)
+    assert rows[ExitKind.VEGA, "vega"] == columns.vega_exit_threshold
 
 
 def test_shares_of_maximum_profit_and_of_credit():
@@ -186,7 +187,6 @@ def test_shares_of_maximum_profit_and_of_credit():
         ("iron-butterfly", ExitKind.PERCENT_OF_CREDIT, "share of its loss"),
         ("long-straddle", ExitKind.UNDERLYING_PRICE, "premium is all"),
         ("protective-put", ExitKind.UNDERLYING_PRICE, "No sold strike"),
-        ("synthetic-long", ExitKind.VEGA, "nearly cancel"),
     ],
 )
 def test_a_kind_that_a_structure_does_not_have_says_why(slug: str, kind: ExitKind, words: str):

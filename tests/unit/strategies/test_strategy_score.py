@@ -4,35 +4,60 @@ import math
 from dataclasses import replace
 from datetime import date
 
+import numpy as np
 import pytest
 
 from market.chain import Chain
-from market.contract import Side
 from market.rulebook.charges import option_charge_rates
-from strategies.build import Candidate, build
+from strategies.build import BuiltLeg, build
 from strategies.catalog import BY_SLUG, CATALOGUE
-from strategies.evaluate import Evaluation, evaluate
-from strategies.score import HIGH, MEDIUM, TASTES, RiskProfile, Score, score
+from strategies.score import (
+    HIGH,
+    MEDIUM,
+    REASONS,
+    TASTES,
+    Facts,
+    RiskProfile,
+    Score,
+    first_gates,
+    gates,
+    scores,
+    totals,
+)
+from strategies.spec import Kind
 from tests.builders import make_chain
+from tests.single import facts
 
 RATES = option_charge_rates(exchange="NSE", as_of=date(2026, 1, 30))
 every_profile = pytest.mark.parametrize("risk", list(TASTES))
 
 
-def judged(slug: str, chain: Chain) -> tuple[Evaluation, Candidate]:
-    """The measures where a little more is expected than the smile says, so that no gate refuses for that."""
-    candidate = build(BY_SLUG[slug], chain)
-    evaluation = evaluate(candidate, chain, rates=RATES)
-    return replace(evaluation, forecast_value=0.05 * evaluation.tail_loss), candidate
+def judged(slug: str, chain: Chain) -> Facts:
+    """The facts where a little more is expected than the smile says, so that no gate refuses for that."""
+    found = facts(build(BY_SLUG[slug], chain), chain, rates=RATES)
+    return replace(found, forecast=0.05 * found.tail_loss)
+
+
+def changed(slug: str, chain: Chain, **changes: float) -> Facts:
+    return replace(judged(slug, chain), **{name: np.array([value]) for name, value in changes.items()})
 
 
 def scored(slug: str, chain: Chain, risk: RiskProfile = "moderate", **changes: float) -> Score:
-    evaluation, candidate = judged(slug, chain)
-    return score(replace(evaluation, **changes), candidate, chain, risk=risk)
+    return scores(changed(slug, chain, **changes), risk)[0]
 
 
-def codes(result: Score) -> list[str]:
-    return [reason.code for reason in result.reasons]
+def codes(slug: str, chain: Chain, risk: RiskProfile = "moderate", **changes: float) -> list[str]:
+    return [code for code, refused in gates(changed(slug, chain, **changes), risk).items() if refused[0]]
+
+
+def quoted(chain: Chain, leg: BuiltLeg, **touch: float) -> Chain:
+    """The chain with another bid or ask on the contract of one leg."""
+    front = chain.expiries[0]
+    name = "calls" if leg.kind is Kind.CALL else "puts"
+    side = getattr(front, name)
+    at = front.strikes == leg.strike
+    moved = {field: np.where(at, price, getattr(side, field)) for field, price in touch.items()}
+    return replace(chain, expiries=(replace(front, **{name: replace(side, **moved)}), *chain.expiries[1:]))
 
 
 @every_profile
@@ -71,7 +96,7 @@ def test_single_cheap_legs_do_not_rule_a_moderate_ranking():
 def test_a_quote_that_beats_the_smile_does_not_raise_the_score():
     chain = make_chain(days=(25,))
 
-    fair, lucky = (scored("iron-condor", chain, expected_value_gross=gross) for gross in (0.0, 20.0))
+    fair, lucky = (scored("iron-condor", chain, gross=gross) for gross in (0.0, 20.0))
 
     assert lucky.total == fair.total
 
@@ -79,11 +104,11 @@ def test_a_quote_that_beats_the_smile_does_not_raise_the_score():
 @pytest.mark.parametrize(
     ("change", "component"),
     [
-        ({"probability_after_costs": 0.2}, "probability"),
-        ({"forecast_value": -50.0}, "expected_value"),
+        ({"probability": 0.2}, "probability"),
+        ({"forecast": -50.0}, "expected_value"),
         ({"max_loss": 5_000.0}, "reward_risk"),
         ({"charges": 20.0}, "cost_drag"),
-        ({"net_theta": -10.0}, "time_decay"),
+        ({"theta": -10.0}, "time_decay"),
     ],
 )
 def test_each_component_answers_to_its_measure(change: dict[str, float], component: str):
@@ -120,10 +145,10 @@ def test_a_modelled_touch_is_worth_less_than_a_seen_one():
 
 def test_mids_off_the_smile_lower_data_quality():
     chain = make_chain(days=(25,))
-    evaluation, candidate = judged("iron-condor", chain)
-    off = replace(candidate, legs=tuple(replace(leg, mid=leg.mid * 1.2) for leg in candidate.legs))
+    leg = build(BY_SLUG["long-call"], chain).legs[0]
+    off = quoted(chain, leg, bid=1.2 * leg.bid, ask=1.2 * leg.ask)
 
-    before, after = (score(evaluation, each, chain).components["data_quality"] for each in (candidate, off))
+    before, after = (scored("long-call", each).components["data_quality"] for each in (chain, off))
 
     assert after < before
 
@@ -138,33 +163,31 @@ def test_the_same_candidate_ranks_by_taste():
 
 
 def test_max_profit_below_zero_is_never_recommended():
-    result = scored("butterfly", make_chain(days=(25,)), max_profit=-4.0, probability_after_costs=0.8)
+    refused = codes("butterfly", make_chain(days=(25,)), max_profit=-4.0, probability=0.8)
 
-    assert codes(result) == ["MAX_PROFIT_NOT_POSITIVE"]
+    assert refused == ["MAX_PROFIT_NOT_POSITIVE"]
 
 
 @every_profile
 def test_what_is_expected_to_lose_after_costs_is_never_recommended(risk: RiskProfile):
     chain = make_chain(days=(25,))
 
-    assert codes(scored("iron-condor", chain, risk, forecast_value=0.0)) == []
-    assert codes(scored("iron-condor", chain, risk, forecast_value=-0.01)) == ["EXPECTED_VALUE_NEGATIVE"]
+    assert codes("iron-condor", chain, risk, forecast=0.0) == []
+    assert codes("iron-condor", chain, risk, forecast=-0.01) == ["EXPECTED_VALUE_NEGATIVE"]
 
 
 def test_costs_above_the_best_outcome_are_a_reason():
-    assert codes(scored("iron-condor", make_chain(days=(25,)), charges=500.0)) == ["COSTS_EXCEED_PROFIT"]
+    assert codes("iron-condor", make_chain(days=(25,)), charges=500.0) == ["COSTS_EXCEED_PROFIT"]
 
 
 @pytest.mark.parametrize(("risk", "refused"), [("conservative", True), ("moderate", True), ("aggressive", False)])
 def test_undefined_risk_is_for_the_aggressive_only(risk: RiskProfile, refused: bool):
-    assert ("UNDEFINED_RISK" in codes(scored("short-strangle", make_chain(), risk))) is refused
-    assert ("UNDEFINED_RISK" in codes(scored("jade-lizard", make_chain(), risk))) is refused
+    assert ("UNDEFINED_RISK" in codes("short-strangle", make_chain(), risk)) is refused
+    assert ("UNDEFINED_RISK" in codes("jade-lizard", make_chain(), risk)) is refused
 
 
 def test_unlimited_loss_is_refused_even_where_the_catalogue_forgot_to_flag_it():
-    result = scored("iron-condor", make_chain(days=(25,)), "conservative", max_loss=math.inf)
-
-    assert "UNDEFINED_RISK" in codes(result)
+    assert "UNDEFINED_RISK" in codes("iron-condor", make_chain(days=(25,)), "conservative", max_loss=math.inf)
 
 
 @every_profile
@@ -172,38 +195,62 @@ def test_probability_below_the_profiles_minimum_is_a_reason(risk: RiskProfile):
     least = TASTES[risk].least_probability
     chain = make_chain(days=(25,))
 
-    assert codes(scored("iron-condor", chain, risk, probability_after_costs=least)) == []
-    assert codes(scored("iron-condor", chain, risk, probability_after_costs=least - 0.001)) == ["PROBABILITY_TOO_LOW"]
+    assert codes("iron-condor", chain, risk, probability=least) == []
+    assert codes("iron-condor", chain, risk, probability=least - 0.001) == ["PROBABILITY_TOO_LOW"]
 
 
-def test_a_price_much_better_than_the_smile_is_a_stale_leg():
+def test_a_bid_much_better_than_the_smile_is_a_stale_leg():
     chain = make_chain(days=(25,))
-    evaluation, candidate = judged("iron-condor", chain)
-    short = candidate.legs[0]
-    assert short.side is Side.SELL
-    rich = replace(short, price=short.fair + 0.03 * short.vega + 2 * chain.tick_size + 0.01)
-    honest = replace(short, price=short.fair + 0.03 * short.vega)
+    leg = build(BY_SLUG["cash-secured-put"], chain).legs[0]
+    tolerated = leg.fair + 0.03 * leg.vega + 2 * chain.tick_size
 
-    assert codes(score(evaluation, replace(candidate, legs=(rich, *candidate.legs[1:])), chain)) == ["STALE_LEG"]
-    assert codes(score(evaluation, replace(candidate, legs=(honest, *candidate.legs[1:])), chain)) == []
+    rich, honest = (quoted(chain, leg, bid=tolerated + more, ask=tolerated + 1.0) for more in (0.01, -0.01))
+
+    assert "STALE_LEG" in codes("cash-secured-put", rich, gross=0.0)
+    assert codes("cash-secured-put", honest, gross=0.0) == []
 
 
 def test_a_cheap_purchase_is_a_stale_leg_too_and_a_dear_one_is_only_dear():
     chain = make_chain(days=(25,))
-    evaluation, candidate = judged("long-call", chain)
-    leg = candidate.legs[0]
-    cheap, dear = (replace(candidate, legs=(replace(leg, price=leg.fair * factor),)) for factor in (0.5, 1.5))
+    leg = build(BY_SLUG["long-call"], chain).legs[0]
 
-    assert codes(score(evaluation, cheap, chain)) == ["STALE_LEG"]
-    assert codes(score(evaluation, dear, chain)) == []
+    cheap = quoted(chain, leg, bid=0.45 * leg.fair, ask=0.5 * leg.fair)
+    dear = quoted(chain, leg, bid=1.45 * leg.fair, ask=1.5 * leg.fair)
+
+    assert codes("long-call", cheap, gross=0.0) == ["STALE_LEG"]
+    assert codes("long-call", dear, probability=0.5) == []
 
 
 def test_an_expected_value_too_good_to_be_true_is_not_believed():
-    evaluation, _ = judged("iron-condor", make_chain(days=(25,)))
+    chain = make_chain(days=(25,))
 
-    result = scored("iron-condor", make_chain(days=(25,)), expected_value_gross=0.3 * evaluation.tail_loss)
+    refused = codes("iron-condor", chain, gross=0.3 * float(judged("iron-condor", chain).tail_loss[0]))
 
-    assert codes(result) == ["STALE_LEG"]
+    assert refused == ["STALE_LEG"]
+
+
+def test_the_first_gate_that_refuses_is_told_and_none_where_all_let_pass():
+    chain = make_chain(days=(25,))
+    several = changed("iron-condor", chain, forecast=-1.0, probability=0.0)
+
+    names, first = first_gates(several, "moderate")
+    _, none = first_gates(judged("iron-condor", chain), "moderate")
+
+    assert names[first[0]] == "EXPECTED_VALUE_NEGATIVE"
+    assert none.tolist() == [-1]
+
+
+def test_every_gate_has_a_sentence_and_a_remedy():
+    names, _ = first_gates(judged("iron-condor", make_chain(days=(25,))), "moderate")
+
+    assert set(names) == set(REASONS)
+    assert all(reason.sentence.endswith(".") and reason.remedy.endswith(".") for reason in REASONS.values())
+
+
+def test_totals_of_a_batch_are_those_that_are_explained():
+    found = judged("iron-condor", make_chain(days=(25,)))
+
+    assert totals(found, "moderate")[0] == pytest.approx(scores(found, "moderate")[0].total, abs=1e-12)
 
 
 def test_conviction_follows_the_total():

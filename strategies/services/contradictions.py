@@ -1,0 +1,76 @@
+"""What is stored and cannot be true: parts that do not add up, tables that disagree, amounts nobody may recommend."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from django.db.models import Count, DecimalField, Exists, F, Func, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Abs
+
+from strategies.exits import ExitKind
+from strategies.models import OptionStrategy, StrategyExitRow, StrategyLeg
+
+ROUNDING = "0.00001"  # each of a dozen parts is rounded to six places
+
+# What a row of this kind and level must repeat of the documents' columns, which the monitor of positions reads.
+REPEATED: Mapping[tuple[str, str], str] = MappingProxyType(
+    {
+        (ExitKind.MONEY, "profit_target_1"): "profit_target_1",
+        (ExitKind.MONEY, "profit_target_2"): "profit_target_2",
+        (ExitKind.MONEY, "profit_target_3"): "profit_target_3",
+        (ExitKind.MONEY, "stop_loss"): "stop_loss",
+        (ExitKind.DAYS_TO_EXPIRY, "time_exit"): "time_exit_dte",
+        (ExitKind.DELTA, "delta"): "delta_exit_threshold",
+        (ExitKind.VEGA, "vega"): "vega_exit_threshold",
+    }
+)
+
+
+class SumOfParts(Func):
+    """The sum of the numbers of a JSON object; NULL for an empty one."""
+
+    template = "(SELECT sum(part.value::numeric) FROM jsonb_each_text(%(expressions)s) AS part)"
+    output_field = DecimalField()
+
+
+def contradictions(strategies: QuerySet[OptionStrategy]) -> dict[str, int]:
+    """How many strategies are wrong in each way that is (two queries); nothing typed in by hand is judged."""
+    rows = strategies.exclude(content_hash="").order_by()
+    wrong = {
+        "score_parts_do_not_add_up": Q(parts__isnull=True) | ~Q(off__lte=ROUNDING),
+        "no_maximum_profit_above_zero": Q(expected_profit__lte=0),
+        "expected_value_below_zero": Q(parameters__expected_value__lt=0),
+        "no_break-even_although_it_can_lose": Q(parameters__breakevens=[]) & ~Q(max_loss=0),
+        "no_profit_range": Q(parameters__profit_ranges=[]),
+        "no_theta_profile": Q(parameters__theta_profile=[]),
+        "no_scenarios": Q(parameters__scenarios=[]) | Q(parameters__regions={}),
+        "margin_not_above_zero": Q(parameters__margin_required__lte=0) & ~Q(max_loss=0),
+        "expiry_is_not_that_of_the_nearest_leg": ~Q(expiry=F("nearest")),
+        "kinds_of_exit_missing": ~Q(kinds=len(ExitKind)) & Q(kinds__gt=0),
+    }
+    counted = {name: Count("pk", filter=condition) for name, condition in wrong.items()}
+    found = _measured(rows).aggregate(**counted)
+    found["exit_rows_differ_from_exit_levels"] = _differing(rows)
+    return {f"strategies {name.replace('_', ' ')}": count for name, count in found.items() if count}
+
+
+def _measured(rows: QuerySet[OptionStrategy]) -> QuerySet[OptionStrategy]:
+    own = OuterRef("pk")
+    nearest = StrategyLeg.objects.filter(strategy=own).order_by().values("strategy")
+    kinds = StrategyExitRow.objects.filter(strategy=own).order_by().values("strategy")
+    return rows.annotate(
+        parts=SumOfParts("component_scores"),
+        off=Abs(F("parts") - F("total_score"), output_field=DecimalField()),
+        nearest=Subquery(nearest.annotate(first=Min("expiry")).values("first")),
+        kinds=Subquery(kinds.annotate(count=Count("kind", distinct=True)).values("count")),
+    )
+
+
+def _differing(rows: QuerySet[OptionStrategy]) -> int:
+    """Strategies of which a row and its column say different amounts, or of which a row lacks."""
+    own = StrategyExitRow.objects.filter(strategy=OuterRef("pk"))
+    agree = [
+        Exists(own.filter(kind=kind, level=level, value=OuterRef(f"exit_levels__{column}")))
+        for (kind, level), column in REPEATED.items()
+    ]
+    whole = rows.filter(Exists(own), exit_levels__isnull=False)
+    return whole.exclude(*agree).count()

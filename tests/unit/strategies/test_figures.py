@@ -1,0 +1,151 @@
+"""What is shown beside the measures: each figure by its own convention, or None where its input is not known."""
+
+import math
+from collections.abc import Mapping
+from datetime import date
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from market.chain import Chain
+from market.margin import MarginLeg, margin_per_set
+from market.quant.distribution import Distribution
+from market.rulebook.charges import option_charge_rates
+from market.sessions import Past
+from strategies.batch import concatenate
+from strategies.build import Candidate, build
+from strategies.catalog import BY_SLUG
+from strategies.evaluate import Evaluation, evaluations
+from strategies.figures import Figures, figures
+from strategies.forecast import forecasts, history_distribution
+from strategies.horizon import distribution_at
+from strategies.measure import measure
+from strategies.passage import probability_of_reaching
+from tests.builders import make_chain
+from tests.reference import payoff
+from tests.single import measured
+
+RATES = option_charge_rates(exchange="NSE", as_of=date(2026, 1, 30))
+RETURNS = np.random.default_rng(3).normal(0.001, 0.007, 250)
+PAST = Past(RETURNS, np.full(250, 0.007**2 * 252))
+
+
+def shown(
+    slug: str, chain: Chain, *, past: Past | None = None, expected: Mapping[int, Distribution] | None = None
+) -> tuple[Candidate, Evaluation, Figures]:
+    candidate = build(BY_SLUG[slug], chain)
+    batch, found = measured(candidate, chain, rates=RATES, forecast=(expected or {}).get(0))
+    judged = evaluations(batch, found)
+    return candidate, judged[0], figures(batch, [candidate], judged, past=past, forecasts=expected or {})[0]
+
+
+@pytest.mark.parametrize("slug", ["iron-condor", "long-straddle", "call-ratio-spread", "calendar-spread"])
+def test_each_probability_is_that_of_the_payoff_under_its_own_distribution(slug: str):
+    chain = make_chain(22_000, days=(25, 53))
+
+    candidate, _, found = shown(slug, chain, past=PAST)
+
+    line, front = payoff(candidate, chain), chain.expiries[0]
+    sample = np.exp(0.15 * math.sqrt(25 / 365) * norm.ppf((np.arange(200_000) + 0.5) / 200_000))
+    flat = line.at(front.forward * sample / sample.mean())
+    drawn = history_distribution(front, PAST)
+    assert drawn is not None
+    assert found.probability_flat == pytest.approx((flat > 0.0).mean(), abs=0.001)
+    assert found.probability_history == pytest.approx(line.probability_of_profit(drawn), abs=5e-4)
+
+
+def test_without_a_past_neither_history_nor_forecast_is_claimed():
+    _, _, found = shown("iron-condor", make_chain(days=(25,)))
+
+    assert found.probability_history is None
+    assert found.forecast_volatility is None
+
+
+def test_the_forecast_volatility_is_that_of_the_distribution_expected():
+    chain = make_chain(days=(25,), skewed=False)
+    expected = forecasts(chain, PAST)
+
+    _, _, found = shown("iron-condor", chain, past=PAST, expected=expected)
+
+    spread = math.log(expected[0].quantile(0.75) / expected[0].quantile(0.25)) / (2.0 * norm.ppf(0.75))
+    assert found.forecast_volatility == pytest.approx(spread / math.sqrt(25 / 365), rel=0.01)
+    assert found.forecast_volatility != pytest.approx(0.15, abs=0.005)
+
+
+def test_a_touch_is_twice_the_chance_of_ending_outside():
+    chain = make_chain(days=(25,))
+
+    _, judged, found = shown("short-straddle", chain)
+
+    low, high = judged.breakevens
+    outside = 1.0 - float(distribution_at(chain.expiries[0]).probability_between(low, high))
+    assert found.probability_touch == pytest.approx(min(1.0, 2.0 * outside))
+
+
+def test_a_touch_far_from_the_forward_is_rare_and_never_above_one():
+    chain = make_chain(days=(25,))
+
+    touches = {slug: shown(slug, chain)[2].probability_touch for slug in ("iron-condor", "short-put", "short-straddle")}
+
+    assert touches["short-put"] < touches["iron-condor"] < touches["short-straddle"] <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("slug", "basis"), [("iron-condor", "credit"), ("jade-lizard", "credit"), ("bull-call-spread", "most")]
+)
+def test_half_is_of_the_credit_or_else_of_the_maximum_profit(slug: str, basis: str):
+    chain = make_chain(days=(25,))
+    candidate, judged, found = shown(slug, chain)
+    batch, _ = measured(candidate, chain, rates=RATES)
+    half = 0.5 * (judged.option_premium if basis == "credit" else judged.max_profit)
+
+    expected = probability_of_reaching(batch, np.array([half]), distribution_at(chain.expiries[0]))[0]
+
+    assert found.probability_half == pytest.approx(expected)
+
+
+def test_half_of_a_covered_call_counts_the_rise_of_the_share():
+    chain = make_chain(days=(25,))
+    candidate, judged, found = shown("covered-call", chain)
+    batch, _ = measured(candidate, chain, rates=RATES)
+
+    half = np.array([0.5 * judged.max_profit])
+
+    assert judged.option_premium > 0.0
+    reached = probability_of_reaching(batch, half, distribution_at(chain.expiries[0]))[0]
+    assert found.probability_half == pytest.approx(reached)
+
+
+@pytest.mark.parametrize("slug", ["long-call", "long-straddle", "protective-put"])
+def test_no_half_of_a_profit_without_limit(slug: str):
+    assert shown(slug, make_chain(days=(25,)))[2].probability_half is None
+
+
+def test_margin_is_that_of_the_legs_and_the_return_that_of_the_forecast():
+    chain = make_chain(days=(25,), is_index=True)
+    candidate, judged, found = shown("short-strangle", chain)
+
+    legs = [MarginLeg(leg.side, leg.contract.option_type, leg.ratio * 65, leg.price) for leg in candidate.legs]
+    blocked = margin_per_set(legs, spot=chain.spot, max_loss=None, is_index=True, as_of=date(2026, 1, 30))
+    assert found.margin == pytest.approx(blocked)
+    assert found.return_on_margin == pytest.approx(judged.forecast_value * 65 / blocked)
+
+
+def test_candidates_of_several_expiries_keep_their_order_and_their_figures():
+    chain = make_chain(days=(11, 25, 53))
+    alone = {slug: shown(slug, chain) for slug in ("calendar-spread", "iron-condor", "long-call")}
+    candidates = [candidate for candidate, _, _ in alone.values()]
+    batch = concatenate([measured(each, chain, rates=RATES)[0] for each in candidates])
+    judged = evaluations(batch, measure(batch, rates=RATES, cells=20_000))
+
+    together = figures(batch, candidates, judged, past=None, forecasts={})
+
+    for found, (candidate, _, expected) in zip(together, alone.values(), strict=True):
+        assert found.probability_half == pytest.approx(expected.probability_half, abs=1e-3)
+        assert found.probability_touch == pytest.approx(expected.probability_touch, abs=1e-6)
+        assert found.margin == pytest.approx(expected.margin, rel=1e-6)
+        assert len(found.scenarios) == 30
+        assert [part.name for part in found.regions] == ["loss", "flat", "gain"]
+        days = [day for day, _ in found.theta_profile]
+        assert (days[0], days[-1]) == (0, candidate.days_to_expiry - 1)
