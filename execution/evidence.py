@@ -26,6 +26,10 @@ logger = logging.getLogger(__name__)
 TWO_READS_APART = 3.0  # seconds between two reads that must agree
 QUIET = 5.0  # seconds since our own last change, before a difference of positions counts
 
+# What one read of the positions leaves open: trading goes on beside the first, nothing new begins beside the second.
+MOVING = Reason("POSITIONS_MOVE", "The positions differ while orders of ours are under way: that is no evidence.")
+UNCONFIRMED = Reason("POSITIONS_READ_ONCE", "The positions differ, in one read so far.", "They are read again at once.")
+
 # What a person does about it.
 BOOK_ORDER = "manage.py attention book-order {} --filled UNITS --price PRICE --reason WORDS"
 BOOK_TRADE = (
@@ -92,9 +96,11 @@ class Watch:
         broker: dict[tuple[str, str], int] = {}
         for row in rows:
             broker[row.segment, row.security_id] = broker.get((row.segment, row.security_id), 0) + row.net_quantity
-        findings = self._compare(broker)
-        self._ledger.keep_report(clean=not findings, findings=findings, seen=self._seen | {"positions": len(rows)})
-        return not findings
+        findings, doubt = self._compare(broker)
+        agrees = not findings and doubt is not UNCONFIRMED
+        said = findings if doubt is None else [*findings, doubt]
+        self._ledger.keep_report(clean=agrees, findings=said, seen=self._seen | {"positions": len(rows)})
+        return agrees
 
     def _read(self, known: Mapping[str, KnownOrder]) -> Books | None:
         try:
@@ -180,8 +186,8 @@ class Watch:
         event = Missed(order.correlation_id) if found is None else _seen(order.correlation_id, found, trades)
         self._executor.apply(order.run, event, trades)
 
-    def _compare(self, broker: Mapping[tuple[str, str], int]) -> list[Reason]:
-        """Differences in what we trade that two reads agree on while nothing of ours moves.
+    def _compare(self, broker: Mapping[tuple[str, str], int]) -> tuple[list[Reason], Reason | None]:
+        """Differences in what we trade that two reads agree on while nothing of ours moves; or why none is sure yet.
 
         What was ours and is flat counts too: somebody may have opened it again. Other contracts of the account are
         somebody else's.
@@ -193,13 +199,13 @@ class Watch:
         quiet = all(self._of_another_day(order) or _is_quiet(order, self._clock.now()) for order in known)
         if not differing or not quiet:
             self._differed = None
-            return []
+            return [], MOVING if differing else None
         if before is None or before[1] != differing:
             self._differed = (now, differing)
-            return []
+            return [], UNCONFIRMED
         if now - before[0] < TWO_READS_APART:
-            return []
-        return [self._differs(key, ours[key], broker.get(key, 0)) for key in differing]
+            return [], UNCONFIRMED
+        return [self._differs(key, ours[key], broker.get(key, 0)) for key in differing], None
 
     def _differs(self, key: tuple[str, str], ours: int, theirs: int) -> Reason:
         said = Reason(

@@ -153,3 +153,8 @@ class ReconcileReport(models.Model):
 
     def __str__(self) -> str:
         return f"account {self.account_id} {'clean' if self.clean else 'not clean'} at {self.at}"
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether the books were found equal, with nothing left open: what a person may rely on."""
+        return bool(self.clean) and not self.findings

@@ -48,7 +48,7 @@ def _require_settled_orders(run: ExecutionRun) -> None:
 def _require_reconciled(run: ExecutionRun) -> None:
     """A clean comparison with the broker, made after the last change of this run."""
     report = ReconcileReport.objects.filter(account=run.account).order_by("-id").first()
-    if report is None or not report.clean or report.at < _stopped_at(run):
+    if report is None or not report.is_equal or report.at < _stopped_at(run):
         sentence = f"Since run {run.pk} stopped, our books have not been found equal to the broker's."
         raise ExecutionDenied(Reason("NOT_RECONCILED", sentence, "Let the trader reconcile first."))
 

@@ -227,7 +227,7 @@ def _require_cool(row: TradingState) -> None:
 
 def _require_clean(row: TradingState) -> None:
     report = ReconcileReport.objects.filter(account_id=row.account_id, at__gt=row.changed_at).first()
-    if report is None or not report.clean:
+    if report is None or not report.is_equal:
         found = "disagreed with the broker" if report else "has not been compared with the broker since the stop"
         sentence = f"The ledger of account {row.account} {found}."
         raise ExecutionDenied(Reason("NOT_RECONCILED", sentence, "Let the trader reconcile, settle what it found."))

@@ -94,7 +94,7 @@ class Database:
         self.alerts: dict[tuple[object, ...], Alert] = {}
         self.external: dict[str, bool] = {}
         self.reports, self.report_at = 0, -1.0
-        self.last_report_clean = False
+        self.last_report_clean = self.doubtful = False
         self.lease = Lease()
         self.standing = "ACTIVE"
         self.flattening = False

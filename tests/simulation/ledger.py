@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from execution.basket.messages import CallPerson
 from execution.basket.values import Attempt, Basket, Permit, Purpose
 from execution.errors import ExecutionDenied, Fenced, LostRace
+from execution.evidence import MOVING, UNCONFIRMED
 from execution.ledger import KnownOrder, left_ended
 from execution.lifecycle import RunState, StrategyEvent, StrategyState
 from execution.ports import BrokerOrder, BrokerTrade, ClearedOrder, OrderRequest
@@ -180,6 +181,7 @@ class MemoryLedger:
             self.database.reports += 1
             self.database.report_at = self._world.time
             self.database.last_report_clean = clean
+            self.database.doubtful = not {one.code for one in findings}.isdisjoint({MOVING.code, UNCONFIRMED.code})
 
     def _transaction(self, name: str, *, writes: bool = False) -> "_Transaction":
         """All or nothing; the process may die before or after, and the answer to a commit may get lost."""

@@ -197,6 +197,8 @@ class Schedule:
         # A comparison that was being read while the exchange still moved is no evidence: one more has to follow.
         if self.oracle.blamed and self.database.report_at < max(self._busy_until, self.oracle.last_arrival + 5.0):
             return False
+        if self.oracle.blamed and self.database.doubtful:
+            return False
         runs = self.database.runs.values()
         return all(run.has_ended or (run.state is RunState.ATTENTION and not run.live) for run in runs) and not any(
             order.is_live for order in self.exchange.every_order()

@@ -57,7 +57,7 @@ def compared_twice(desk: Desk) -> list[bool]:
 
 
 def test_what_somebody_opened_again_by_hand_is_found(flat: Desk) -> None:
-    compared_twice(replace(flat, broker=Holding(flat.broker, OURS)))
+    assert compared_twice(replace(flat, broker=Holding(flat.broker, OURS))) == [False, False]
 
     report = ReconcileReport.objects.latest("pk")
     (finding,) = report.findings
@@ -83,3 +83,24 @@ def test_what_is_flat_and_expired_is_compared_no_more(flat: Desk) -> None:
     over = at(flat, flat.as_of + (EXPIRY - flat.day) + timedelta(days=1))
 
     assert compared_twice(replace(over, broker=Holding(over.broker, OURS))) == [True, True]
+
+
+def test_a_difference_that_one_read_shows_stops_what_begins_and_calls_nobody(flat: Desk) -> None:
+    with trading(replace(flat, broker=Holding(flat.broker, OURS))) as leader:
+        leader.desk.clock.sleep(60)
+        agrees, why = leader.reconcile(), leader.not_now()
+
+    report = ReconcileReport.objects.latest("pk")
+    assert (agrees, report.clean, report.is_equal) == (False, False, False)
+    assert [finding["code"] for finding in report.findings] == ["POSITIONS_READ_ONCE"]
+    assert why is not None and why.code == "BOOKS_DIFFER"
+    assert not Alert.objects.exists()
+
+
+def test_what_differs_while_orders_are_under_way_is_no_evidence_for_a_person(flat: Desk) -> None:
+    with trading(replace(flat, broker=Holding(flat.broker, OURS))) as leader:
+        agrees = leader.reconcile()  # a moment after our own last order
+
+    report = ReconcileReport.objects.latest("pk")
+    assert (agrees, report.clean, report.is_equal) == (True, True, False)
+    assert [finding["code"] for finding in report.findings] == ["POSITIONS_MOVE"]
