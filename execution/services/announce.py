@@ -8,8 +8,8 @@ import atexit
 import logging
 import os
 from concurrent.futures import Future, wait
-from functools import cache, partial
-from threading import Thread
+from functools import partial
+from threading import Lock, Thread
 
 from channels.layers import get_channel_layer
 from django.db import transaction
@@ -52,6 +52,7 @@ class _Announcer:
     """A thread with an event loop, which keeps the connections of the channel layer."""
 
     def __init__(self) -> None:
+        self._process = os.getpid()
         self._loop = asyncio.new_event_loop()
         self._in_order = asyncio.Lock()
         self._waiting = set[Future[None]]()
@@ -65,10 +66,15 @@ class _Announcer:
             return
         sent = asyncio.run_coroutine_threadsafe(self._tell(update), self._loop)
         self._waiting.add(sent)
-        sent.add_done_callback(self._waiting.discard)
+        sent.add_done_callback(self._done)
 
     def flush(self, seconds: float) -> None:
         wait(list(self._waiting), timeout=seconds)
+
+    def _done(self, sent: Future[None]) -> None:
+        self._waiting.discard(sent)
+        if not sent.cancelled() and sent.exception() is not None:
+            logger.error("order update not announced", exc_info=sent.exception())
 
     async def _tell(self, update: dict[str, object]) -> None:
         layer = get_channel_layer()
@@ -82,12 +88,20 @@ class _Announcer:
 
     def _end(self) -> None:
         """A command that ends at once has its last hints sent first."""
+        if os.getpid() != self._process:
+            return  # a forked child has the list and not the thread
         self.flush(FLUSH_SECONDS)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(FLUSH_SECONDS)
 
 
-@cache
+_made: dict[int, _Announcer] = {}
+_making = Lock()
+
+
 def _announcer(process: int) -> _Announcer:
     """One for each process: a thread does not come along into a forked one."""
-    return _Announcer()
+    with _making:
+        if process not in _made:
+            _made[process] = _Announcer()
+        return _made[process]

@@ -4,12 +4,12 @@ import logging
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import F, Max
+from django.db.models import F, Max, TextField
+from django.db.models.functions import Cast
 
 from execution.errors import ExecutionDenied, LostRace
 from execution.lifecycle import RUN_TABLE, IllegalTransition, RunEvent, RunState, StrategyState, advance
-from execution.models import Alert, AuditEntry, ExecutionRun, LegOrder, Position, ReconcileReport, RunPurpose
-from execution.services.booking import BOOKED_BY_HAND
+from execution.models import Alert, AuditEntry, ExecutionRun, LegOrder, Position, ReconcileReport, RunPurpose, Trade
 from execution.services.outcomes import follow
 from execution.services.transitions import state_of
 from market.actor import acting
@@ -17,6 +17,7 @@ from market.errors import Reason
 
 logger = logging.getLogger(__name__)
 
+SETTLED_BY_HAND = "SETTLED_BY_HAND"
 OUTCOMES = {"complete": RunEvent.COMPLETE, "flat": RunEvent.FLATTEN, "unwind": RunEvent.UNWIND}
 
 
@@ -33,7 +34,7 @@ def settle(run_id: int, *, outcome: str, reason: str, actor: str) -> ExecutionRu
         if event is not RunEvent.UNWIND:
             _require_reconciled(run)
         _require_true(run, event)
-        _settle(run, event, Reason("SETTLED_BY_HAND", f"{actor}: {reason}"))
+        _settle(run, event, Reason(SETTLED_BY_HAND, f"{actor}: {reason}"))
     logger.info("run %s settled as %s by %s: %s", run_id, outcome, actor, reason)
     return run
 
@@ -86,15 +87,15 @@ def _wanted(run: ExecutionRun) -> dict[str, int]:
 
 
 def _stopped_at(run: ExecutionRun) -> datetime:
-    """When a person was last called about this run, or last booked a trade of its strategy.
+    """When a person was last called about this run, or a trade of its strategy was last written, whoever found it.
 
     By the database's clock, as the reports are.
     """
     called: datetime | None = Alert.objects.filter(run=run).aggregate(last=Max("at"))["last"]
-    names = LegOrder.objects.filter(run__strategy=run.strategy_id).values("correlation_id")
-    words = AuditEntry.objects.filter(event=BOOKED_BY_HAND, subject_kind__in=["order", "trade"], subject_id__in=names)
-    booked: datetime | None = words.aggregate(last=Max("at"))["last"]
-    return max(moment for moment in (called, booked, run.started_at) if moment is not None)
+    trades = Trade.objects.filter(strategy=run.strategy_id).annotate(name=Cast("pk", TextField())).order_by()
+    written = AuditEntry.objects.filter(subject_kind="trade", subject_id__in=trades.values("name"))
+    traded: datetime | None = written.aggregate(last=Max("at"))["last"]
+    return max(moment for moment in (called, traded, run.started_at) if moment is not None)
 
 
 def _settle(run: ExecutionRun, event: RunEvent, reason: Reason) -> None:

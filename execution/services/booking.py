@@ -33,7 +33,6 @@ from market.errors import Reason
 logger = logging.getLogger(__name__)
 
 BY_HAND = "BOOKED_BY_HAND"
-BOOKED_BY_HAND = "booked_by_hand"  # the event in the audit chain
 ORDER_TYPE = "BY_HAND"  # of the trades: no book of the broker's was read for them
 ORDER_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 LOWEST_PRICE, STEP = Decimal("0.01"), Decimal("0.0001")
@@ -276,7 +275,7 @@ def what_follows(basket: Basket) -> str:
 
 
 def keep_word(kind: str, name: str, units: int, price: Decimal | None, said: Reason) -> None:
-    record(BOOKED_BY_HAND, Subject(kind, name), {"units": units, "price": price, "said": said.sentence[:500]})
+    record("booked_by_hand", Subject(kind, name), {"units": units, "price": price, "said": said.sentence[:500]})
     logger.warning("%s %s: %s units at %s booked by hand: %s", kind, name, units, price, said.sentence)
 
 

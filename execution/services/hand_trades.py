@@ -192,7 +192,7 @@ class _Trade:
             raise denied("RUN_UNDER_WAY", sentence, "Close by hand what was opened by hand; let the run end.")
         if after < 0 or (basket.purpose is not Purpose.ENTRY and trade.units > abs(held)):
             raise _too_much("MORE_THAN_HELD", trade, listed, f"{held} units are held")
-        if after > leg.quantity:
+        if not backward and after > leg.quantity:
             raise _too_much("MORE_THAN_PLANNED", trade, listed, f"{filled} of {leg.quantity} units are filled")
 
     def _require_planned(self, listed: ListedLeg, entry: ExecutionRun, held: int) -> None:

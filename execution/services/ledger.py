@@ -133,7 +133,8 @@ class DatabaseLedger:
             return Permit(closed, closed, closed)
         found, alarmed = standing_and_alarm(self._account.pk)
         return Permit(
-            opening=self._alarm(alarmed) or _not_let(found.lets("entry"), found.state, found.reason),
+            opening=self._alarm(alarmed and not found.is_unreadable)
+            or _not_let(found.lets("entry"), found.state, found.reason),
             reducing=_not_let(found.lets("exit"), found.state, found.reason),
         )
 

@@ -37,7 +37,8 @@ _MOVE_RUN = """
 UPDATE execution_runs SET version = version + 1, epoch = %s, code_version = %s, state = %s, phase_started_at = %s,
        reason_code = coalesce(%s, reason_code), reason_text = coalesce(%s, reason_text),
        finished_at = coalesce(%s, finished_at)
-{leading} WHERE id = %s AND version = %s AND state = %s RETURNING id
+{leading} WHERE id = %s AND version = %s AND state = %s
+      AND (%s::text IS NULL OR EXISTS (SELECT 1 FROM leg_orders WHERE correlation_id = %s AND state = %s)) RETURNING id
 """
 # The lease is asked in the statement that moves the run; a person who books by hand has none.
 _MOVED = f"WITH moved AS ({_MOVE_RUN.format(leading='')})"
@@ -112,7 +113,7 @@ def write_run(
     Raises Fenced when the writer leads no more, LostRace when the run or an order is not what was read. `lazily` is as
     in `leads_as`.
     """
-    moved, given, ids = *_moved(before, after, writer, lazily=lazily), list[int]()
+    moved, given, ids = *_moved(before, after, changes, writer, lazily=lazily), list[int]()
     with connection.cursor() as cursor:
         if not changes:
             cursor.execute(f"{moved} SELECT id FROM moved", given)  # noqa: S608 - the words above
@@ -126,11 +127,19 @@ def write_run(
     return ids
 
 
-def _moved(before: Basket, after: Basket, writer: Writer, *, lazily: bool) -> tuple[str, list[Any]]:
+def _moved(
+    before: Basket, after: Basket, changes: Sequence[OrderChange], writer: Writer, *, lazily: bool
+) -> tuple[str, list[Any]]:
+    given = _of_run(before, after, writer) + _as_read(changes)
     if writer.leads is None:
-        return _MOVED, _of_run(before, after, writer)
-    leading = leads_as(writer.leads, writer.epoch, lazily=lazily)
-    return _MOVED_BY_LEADER, [*leading, *_of_run(before, after, writer)]
+        return _MOVED, given
+    return _MOVED_BY_LEADER, [*leads_as(writer.leads, writer.epoch, lazily=lazily), *given]
+
+
+def _as_read(changes: Sequence[OrderChange]) -> list[Any]:
+    """The order without which the run does not move either: the statement may be all of the transaction."""
+    was = changes[0].was if changes else None
+    return [None, None, None] if was is None else [was.correlation_id, was.correlation_id, was.state.value]
 
 
 def _written(row: Sequence[Any] | None, what: str, writer: Writer) -> int:

@@ -13,6 +13,7 @@ from execution.lifecycle import RunState
 from execution.limit_price import ENTRY_PRICES, EXIT_PRICES
 from execution.models import ExecutionRun
 from execution.ports import BrokerPosition
+from execution.services.attention import SETTLED_BY_HAND
 from execution.services.gate import Health, judged, recheck, spot_of
 from execution.services.intended import to_json
 from execution.services.listing import ListedLeg
@@ -36,7 +37,7 @@ Held = Callable[[], Mapping[tuple[str, str], int]]
 
 ASK_AGAIN_SECONDS = 2.0
 POSITIONS_HOLD_SECONDS = 0.5
-FRESH_SECONDS = 300.0  # an entry that began longer ago is taken back because a person said so
+FRESH_SECONDS = 300.0  # what an entry bought longer ago every position read shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +90,15 @@ class DeskOfRun:
         return planned.limit
 
     def _asks_what_is_held(self, basket: Basket) -> bool:
-        """Not what takes back an entry of this moment: the broker's positions may not show yet what it bought."""
+        """Not what takes back an entry of this moment: the broker's positions may not show yet what it bought.
+
+        A person who has it taken back may have closed it at the broker a minute ago.
+        """
         if basket.purpose is not Purpose.ENTRY:
             return True
-        return basket.state is RunState.UNWINDING and since(basket.started_at, self._desk.as_of) > FRESH_SECONDS
+        by_hand = basket.reason is not None and basket.reason.code == SETTLED_BY_HAND
+        long_ago = since(basket.started_at, self._desk.as_of) > FRESH_SECONDS
+        return basket.state is RunState.UNWINDING and (by_hand or long_ago)
 
     def last_gate(self, basket: Basket, attempt: Attempt, found: Standing) -> Reason | None:
         """The cheap checks again, inside the transaction that commits SENDING; asks nobody over the network."""

@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 COOL_OFF = timedelta(seconds=60)
 SENTINEL = "HALT"
 FLATTEN = "FLATTEN"  # the reason code of a halt under which everything open is taken back
+UNREADABLE = "STANDING_UNREADABLE"
 SYSTEM = "system"  # actors that are no persons: "system" and "system:..."
 _STRICTNESS = list(State.values)
 # What each purpose asks for at least; cancels ask nobody.
@@ -51,6 +52,11 @@ class Standing:
     def flattens(self) -> bool:
         """Whether the account was halted to have everything taken back: what is on its way out goes on."""
         return self.reason is not None and self.reason.code == FLATTEN
+
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether this is what is assumed where the database does not say."""
+        return self.reason is not None and self.reason.code == UNREADABLE
 
     def lets(self, purpose: RunPurpose | str) -> bool:
         """Whether orders of a run with this purpose may be sent; a halt that flattens lets everything out."""
@@ -157,6 +163,10 @@ def _stored(account_id: int, *, hold: bool) -> Standing:
             else:
                 cursor.execute(_STATE, [account_id])
             row = cursor.fetchone()
+            if hold and row is None:  # nothing to hold: the first halt of an account waits like every other
+                cursor.execute(_FIRST, [account_id])
+                cursor.execute(_STATE_HELD, [IDLE_LIMIT, account_id])
+                row = cursor.fetchone()
     except DatabaseError as error:
         logger.exception("the trading state of account %s cannot be read", account_id)
         return _unreadable(_not_read(account_id, error))
@@ -170,6 +180,10 @@ _STATE = f"SELECT {', '.join(_COLUMNS)} FROM trading_states WHERE account_id = %
 _STATE_HELD = (
     f"SELECT {', '.join(_COLUMNS)}, set_config('idle_in_transaction_session_timeout', %s, true)"  # noqa: S608
     " FROM trading_states WHERE account_id = %s FOR SHARE"
+)
+_FIRST = (
+    "INSERT INTO trading_states (account_id, state, reason_code, reason_text, actor, changed_at, automatic)"
+    " VALUES (%s, 'ACTIVE', '', '', '', now(), false) ON CONFLICT (account_id) DO NOTHING"
 )
 _STATE_AND_ALARM = (
     "SELECT EXISTS (SELECT 1 FROM alerts WHERE account_id = %s AND level = 'CRITICAL' AND acknowledged_at IS NULL),"  # noqa: S608
@@ -205,7 +219,7 @@ def _not_read(account_id: int, error: DatabaseError) -> str:
 
 
 def _unreadable(sentence: str) -> Standing:
-    return Standing(State.HALTED, Reason("STANDING_UNREADABLE", sentence, "Nothing is sent until it can be read."))
+    return Standing(State.HALTED, Reason(UNREADABLE, sentence, "Nothing is sent until it can be read."))
 
 
 def _is_person(actor: str) -> bool:

@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 WAKE_KEY = "trader:wake"
 POLL_SECONDS = 2.0
+PATIENCE = 0.5  # seconds that an answer of Redis may take beyond what was asked of it
 BUSY_SECONDS = 0.25  # between two passes while orders are under way
 MONITOR_EVERY_SECONDS = 30.0
 STANDBY_SECONDS = 0.25
@@ -40,7 +41,7 @@ Say = Callable[[str], None]
 def wake() -> None:
     """Ring the trader's bell; without Redis it finds the work by polling."""
     try:
-        _redis().lpush(WAKE_KEY, "1")
+        _redis(patience=PATIENCE).lpush(WAKE_KEY, "1")
     except RedisError:
         logger.warning("the trader could not be woken; it will poll")
 
@@ -130,12 +131,13 @@ def _claim_next(leader: Trading) -> bool:
 
 
 def _wait(stopped: threading.Event, seconds: float) -> None:
-    """Sleep until woken, at most so long."""
+    """Sleep until woken, at most so long and a little: a Redis that hangs is no reason to sleep on."""
+    until = time.monotonic() + seconds
     try:
-        _redis().blpop([WAKE_KEY], timeout=seconds)
+        _redis(patience=seconds + PATIENCE).blpop([WAKE_KEY], timeout=seconds)
     except RedisError:
-        stopped.wait(seconds)
+        stopped.wait(max(0.0, until - time.monotonic()))
 
 
-def _redis() -> "Redis":
-    return Redis.from_url(settings.WAKE_URL, socket_timeout=POLL_SECONDS + 3)
+def _redis(*, patience: float) -> "Redis":
+    return Redis.from_url(settings.WAKE_URL, socket_timeout=patience, socket_connect_timeout=PATIENCE)

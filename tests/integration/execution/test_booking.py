@@ -880,3 +880,51 @@ def test_a_leader_that_read_a_run_before_a_booking_loses_the_race_and_reads_anew
         [(Side.SELL, LOT)],
     )
     assert found.phase_at == before.phase_at
+
+
+def test_fm_E8_what_a_person_has_taken_back_asks_what_is_held_even_minutes_after_the_entry(
+    desk: Desk, scripted: Any, given_up: LegOrder
+):
+    run = given_up.run
+    found_late(desk, run, given_up.correlation_id, order_id="771")
+    soon = at(desk, run.as_of + timedelta(minutes=4))
+    scripted.quote(option(1000), "39.95", "40.05", at=soon.as_of)
+
+    settle(run.pk, outcome="unwind", reason="sold in the app", actor="cli:anna")
+    with trading(replace(soon, broker=Showing(soon.broker, 0))) as leader:
+        leader.until_quiet(60)
+
+    assert not LegOrder.objects.filter(side="SELL").exists()
+    assert held() == {Decimal(1000): LOT}
+
+
+def test_a_comparison_older_than_a_second_late_fill_settles_nothing(reopened: ExecutionRun, desk: Desk):
+    compared(desk)
+    found_late(desk, reopened, "Z2", order_id="556")
+    chain_audit()
+
+    assert refused(lambda: settled(reopened, "flat")) == "NOT_RECONCILED"
+
+
+def test_what_an_exit_bought_too_much_may_be_sold_in_two_trades(
+    given_up_exit: ExecutionRun, desk: Desk, account: Account
+):
+    short = given_up_exit.strategy.legs.get(leg_number=SHORT)
+    third = never_placed_beside(given_up_exit, short)
+    for name, order_id in (("Z1", "555"), ("Z2", "556"), (third, "557")):
+        found_late(desk, given_up_exit, name, order_id=order_id)
+    assert held()[Decimal(1050)] == 2 * LOT
+
+    for minutes in (9, 10):
+        booked(hand(given_up_exit.strategy, leg=SHORT, at=LATER + timedelta(minutes=minutes)), account)
+
+    assert held() == {Decimal(1000): LOT}
+
+
+def never_placed_beside(run: ExecutionRun, leg: Any) -> str:
+    """A third order of the same leg, given up before the run ended."""
+    with connection.cursor() as cursor:  # the run has ended since: the guard of its intention looks at open ones
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        never_placed(run, leg, "Z3", attempt=3)
+        cursor.execute("SET LOCAL session_replication_role = origin")
+    return "Z3"

@@ -7,14 +7,18 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from allocation.models import Account
 from execution.basket.values import Basket
-from execution.models import LegOrder, Trade
+from execution.errors import Fenced, LostRace
+from execution.lifecycle import OrderState
+from execution.models import LegOrder, Trade, TraderLease
 from execution.ports import BrokerPosition, BrokerTrade
 from execution.services.fills import keep_trades
 from execution.services.intended import from_json
+from execution.services.order_rows import write_run
 from execution.services.pace import take_call
 from execution.services.preparation import Desk, order_charges
 from execution.services.runs import execute_exit, open_entry
@@ -126,7 +130,8 @@ def test_an_order_costs_one_statement_to_intend_and_four_to_send(desk: Desk, mak
         _count(leader.ledger, "clear", counted)
         leader.until_quiet()
 
-    assert [number for name, number in counted if name == "clear"] == [4, 4]
+    # The first order of an account also makes the row of its kill switch.
+    assert [number for name, number in counted if name == "clear"] == [6, 4]
     assert [number for name, number in counted if name == "intent"] == [1, 1]
 
 
@@ -211,3 +216,44 @@ def test_what_somebody_sold_by_hand_is_not_closed_again(desk: Desk, make_strateg
         execute_exit(strategy, Reason("TEST", "The test closes it."), leader=leader)
 
     assert not LegOrder.objects.filter(run__purpose="exit", side="BUY").exists()
+
+
+@pytest.mark.django_db
+def test_a_run_does_not_move_without_the_order_that_moves_with_it(desk: Desk, make_strategy: Make) -> None:
+    strategy = make_strategy()
+    with trading(desk) as leader:
+        leader.reconcile()
+        run = open_entry(strategy.pk, desk)
+        leader.until_quiet()
+        assert run is not None
+        before = leader.ledger.basket(run.pk)
+        read = replace(before, attempts=(replace(before.attempts[0], state=OrderState.UNKNOWN), *before.attempts[1:]))
+        moved = replace(read, attempts=(replace(read.attempts[0], misses=1), *read.attempts[1:]))
+
+        with pytest.raises(LostRace):
+            write_run(read, moved, leader.ledger._changes(read, moved), leader.ledger._writer)
+
+        assert leader.ledger.basket(run.pk) == before
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("what", ["intent", "clear"])
+def test_fm_C5_a_leader_that_is_over_neither_intends_nor_clears(desk: Desk, make_strategy: Make, what: str) -> None:
+    strategy = make_strategy()
+    with trading(desk) as leader:
+        leader.reconcile()
+        open_entry(strategy.pk, desk)
+        inner = leader.ledger.commit if what == "intent" else leader.ledger.clear
+
+        def late(before: Basket, after: Basket, *given: Any) -> Any:
+            if what == "clear" or len(after.attempts) > len(before.attempts):
+                TraderLease.objects.update(epoch=F("epoch") + 1)  # somebody else leads by now
+            return inner(before, after, *given)
+
+        setattr(leader.ledger, "commit" if what == "intent" else "clear", late)
+        with pytest.raises(Fenced):
+            leader.turn()
+            leader.turn()
+
+    states = list(LegOrder.objects.values_list("state", flat=True))
+    assert states == ([] if what == "intent" else ["intent"])

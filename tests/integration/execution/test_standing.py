@@ -235,8 +235,7 @@ def test_the_row_of_an_account_is_never_deleted(account: Account) -> None:
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_fm_E16_a_halt_waits_for_the_clearance_that_read_before_it_and_is_seen_by_the_next(account: Account) -> None:
-    TradingState.objects.create(account=account)
-    halted = threading.Event()
+    halted = threading.Event()  # the first of this account: nobody has written its row yet
 
     def stop() -> None:
         halt(account, reason=WHY, actor=ASHA)

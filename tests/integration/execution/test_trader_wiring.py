@@ -1,6 +1,7 @@
 """What the trader and the queue must call: each test fails when its call is cut out."""
 
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ from execution.models import Alert, ExecutionRun, Position, ReconcileReport, Ris
 from execution.services.leadership import lead
 from execution.services.preparation import Desk
 from execution.services.standing import standing
-from execution.services.trader import WAKE_KEY, one_pass, trade_until, wake
+from execution.services.trader import WAKE_KEY, _wait, one_pass, trade_until, wake
 from execution.services.trading import trading
 from strategies.models import OptionStrategy
 from tests.elsewhere import Elsewhere
@@ -203,3 +204,14 @@ def test_the_trader_claims_nothing_during_a_pause(desk: Desk, waiting: OptionStr
     waiting.refresh_from_db()
     assert (waiting.execution_status, ExecutionRun.objects.count()) == ("marked", runs)
     assert Alert.objects.get(code="LOSING_STREAK").level == "WARNING"
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.2])
+def test_a_redis_that_hangs_holds_the_trader_up_no_longer_than_its_patience(settings: Any, seconds: float) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes the connection and never answers
+        settings.WAKE_URL = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        began = time.monotonic()
+
+        _wait(threading.Event(), seconds or 0.01)
+
+        assert time.monotonic() - began < seconds + 1.5
