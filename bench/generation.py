@@ -7,6 +7,7 @@ from market.calendar import IST
 from market.services.capture import capture_chains, record_underlyings
 from market.services.instruments import import_scrip_master
 from market.sources import build_source
+from strategies.catalog import CATALOGUE
 from strategies.models import OptionStrategy
 from strategies.services.generation import generate, start_run
 
@@ -34,7 +35,7 @@ def run() -> list[tuple[str, float, str, float]]:
     usable = order.results.exclude(reason_code__in=["NO_CHAIN", "STALE_CHAIN", "NO_USABLE_EXPIRY"]).count()
     stored = OptionStrategy.objects.filter(run=order).count()
     return [
-        ("50 underlyings × 23 structures, generated and stored", seconds, "s", -60.0),
+        (f"50 underlyings × {len(CATALOGUE)} structures, generated and stored", seconds, "s", -60.0),
         ("per symbol", seconds / len(symbols), "s", 0.0),
         ("of the documents' 18 minutes", 18 * 60 / seconds, "× faster", 18.0),
         ("symbols with a usable chain that succeeded (documents: 68 %)", 100 * done / usable, "%", 100.0),

@@ -1,6 +1,6 @@
 """Probabilities of profit on recorded chains against ten million terminal prices drawn from the same smiles.
 
-The drawing knows nothing of `Distribution`, `Polyline` or `measure`: the distribution comes from finite differences of
+The drawing knows nothing of `Distribution`, `payoff` or `measure`: the distribution comes from finite differences of
 Black prices at the smile's volatilities, drawn prices from its inverse, outcomes from the terms of each leg and the
 quote it trades at. The volatility that options of a later expiry keep is solved for anew on the same differences.
 """

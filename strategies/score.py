@@ -1,4 +1,4 @@
-"""A first ranking: additive, weighted, explained, with gates that say why a candidate is not recommended."""
+"""The ranking: additive, weighted, explained, with gates that say why a candidate is not recommended."""
 
 import math
 from collections.abc import Mapping

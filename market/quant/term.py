@@ -46,16 +46,6 @@ class TermStructure:
         """Time to each expiry (ACT/365)."""
         return np.array([smile.years for smile in self.smiles])
 
-    @property
-    def atm_volatilities(self) -> Floats:
-        """At-the-money volatility of each expiry (fractions)."""
-        return np.array([smile.atm_volatility for smile in self.smiles])
-
-    @property
-    def fit_errors(self) -> Floats:
-        """Root mean square error of each smile, in volatility."""
-        return np.array([smile.rmse for smile in self.smiles])
-
     def forward(self, years: float) -> float:
         """Return the forward (rupees) at any time > 0: its logarithm is linear between expiries, flat outside."""
         _require_time(years)
