@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import nnls
+from scipy.optimize import minimize
 
 from market.assembly import assemble
 from market.calendar import IST
@@ -46,8 +46,10 @@ SESSIONS = "stock_option_chain_eod_2025-12-23_to_2026-01-23.tar.xz"
 LAST_SESSIONS = "stock_option_chain_eod_2026-01-28_to_2026-01-30.tar.xz"
 STOCKS = DATA / "D_stocks" / "stock_daily_2019-08_to_2026-01.tar.xz"
 LAST_STOCKS = DATA / "D_stocks" / "stock_daily_2026-01-27_to_2026-01-30.csv.gz"
+INDICES, VIX = ("NIFTY50", "NIFTY_BANK", "NIFTY_FIN_SERVICE", "SENSEX"), "india_vix_daily.csv.gz"
 HORIZON, SHORT_HORIZON = 22, 5  # sessions forecast
-LAST_FITTED_YEAR = 2023
+PAST = 135  # sessions a past has, as `market.services.daily_bars.LOOKBACK` leaves them
+FIRST_INDEX_YEAR, LAST_FITTED_YEAR = 2012, 2022
 FIRST_TESTED_IV, LAST_FITTED_IV = date(2026, 1, 13), date(2026, 1, 5)  # a horizon apart: no target is shared
 SPLIT = 0.20  # a larger gap is a split or a bonus, which the files do not adjust
 Figures = list[tuple[str, float, str, float]]
@@ -196,50 +198,82 @@ def _atm(chain: CapturedChain) -> float | None:
 
 # --- forecasts of variance -------------------------------------------------------------------------------------------
 
+Bars = dict[str, tuple[list[date], np.ndarray]]
+Panel = tuple[np.ndarray, np.ndarray, np.ndarray]  # past, week, month; variance of the next month; days
+
 
 def forecast_figures() -> Figures:
-    """Errors are the mean QLIKE: seen/forecast - ln(seen/forecast) - 1, 0 for a perfect forecast."""
-    bars = _bars()
-    return [*_har_figures(bars), *_blend_figures(bars)]
+    """Errors are the mean QLIKE: seen/forecast - ln(seen/forecast) - 1; bias is mean forecast over mean seen."""
+    stocks, indices = _bars(), _index_bars()
+    return [*_realised_figures(stocks, indices), *_blend_figures(stocks), *_vix_figures(indices["NIFTY50"])]
 
 
-def _har_figures(bars: dict[str, tuple[list[date], np.ndarray]]) -> Figures:
-    parts, seen, years = _panel(bars)
-    fitted = years <= LAST_FITTED_YEAR
-    found = _fitted(parts[fitted], seen[fitted])
+def _realised_figures(stocks: Bars, indices: Bars) -> Figures:
+    panels = {"stock": _panel(stocks, every=5), "index": _panel(indices, every=5)}
+    early = {name: _early(panel[2]) for name, panel in panels.items()}
+    parts, seen = (np.concatenate([panels[name][at][early[name]] for name in panels]) for at in (0, 1))
+    say = np.concatenate([np.full(chosen.sum(), 1.0 / chosen.sum()) for chosen in early.values()])
+    found = _fitted(parts, seen, say)
     _print("variance, realised only", ForecastWeights(*found), REALISED_WEIGHTS)
-    old, new = _qlike(parts[~fitted, 3], seen[~fitted]), _qlike(parts[~fitted] @ found, seen[~fitted])
-    return [
-        (f"next {HORIZON} sessions' variance out of sample, {int((~fitted).sum()):,} stock-days", new, "QLIKE", 0.0),
-        (f"  ratio to the last {HORIZON} sessions' {old:.3f}", new / old, "×", -1.0),
-    ]
+    figures: Figures = []
+    for name, (known, came, _) in panels.items():
+        late = ~early[name]
+        ways = {"fitted": known @ found, "last 22 sessions": known[:, 2]}
+        figures += _measured(
+            f"next {HORIZON} sessions, {name}", came[late], {way: at[late] for way, at in ways.items()}
+        )
+    return figures
 
 
-def _blend_figures(bars: dict[str, tuple[list[date], np.ndarray]]) -> Figures:
+def _blend_figures(bars: Bars) -> Figures:
     parts, seen, days = _implied_panel(bars)
     fitted, tested = days <= np.datetime64(LAST_FITTED_IV), days >= np.datetime64(FIRST_TESTED_IV)
-    found = _fitted(parts[fitted], seen[fitted])
-    _print("variance, with implied", ForecastWeights(*found), BLENDED_WEIGHTS)
-    realised = _qlike(parts[tested, :4] @ _vector(REALISED_WEIGHTS)[:4], seen[tested])
-    implied = _qlike(parts[tested, 4], seen[tested])
-    blended = _qlike(parts[tested] @ found, seen[tested])
-    in_use = _qlike(parts[tested] @ _vector(BLENDED_WEIGHTS), seen[tested])
-    return [
-        (f"next {SHORT_HORIZON} sessions, with implied, {int(tested.sum()):,} stock-days", blended, "QLIKE", 0.0),
-        (f"  ratio to realised only {realised:.3f}", blended / realised, "×", 0.0),
-        (f"  ratio to implied only {implied:.3f}", blended / implied, "×", 0.0),
-        ("  the weights in use", in_use, "QLIKE", 0.0),
-    ]
+    month_implied = parts[:, 2:]
+    found = _fitted(month_implied[fitted], seen[fitted], np.ones(fitted.sum()))
+    _print("variance, with implied", ForecastWeights(0.0, 0.0, *found), BLENDED_WEIGHTS)
+    ways = {"fitted": month_implied @ found, "month": parts[:, 2], "implied": parts[:, 3]}
+    chosen = {way: values[tested] for way, values in ways.items()}
+    return _measured(f"next {SHORT_HORIZON} sessions, stock", seen[tested], chosen)
+
+
+def _vix_figures(bars: tuple[list[date], np.ndarray]) -> Figures:
+    """The weights in use on NIFTY with India VIX as the implied volatility, which no fit has seen."""
+    parts, seen, days = _panel({"NIFTY50": bars}, every=1)
+    vix = _vix()
+    implied = np.array([vix.get(day, np.nan) ** 2 for day in days.tolist()])
+    known = np.isfinite(implied)
+    figures: Figures = []
+    for name, chosen in (("to 2022", known & _early(days)), ("since", known & ~_early(days))):
+        blended = np.column_stack([parts, implied])[chosen] @ _vector(BLENDED_WEIGHTS)
+        ways = {"in use": blended, "month": parts[chosen, 2], "VIX": implied[chosen]}
+        figures += _measured(f"NIFTY {name}", seen[chosen], ways)
+        figures.append((f"  NIFTY {name}: days above VIX", float(np.mean(blended > implied[chosen])), "", -2.0))
+    return figures
+
+
+def _measured(what: str, seen: np.ndarray, ways: dict[str, np.ndarray]) -> Figures:
+    figures: Figures = []
+    for way, forecast in ways.items():
+        figures.append((f"{what}, {way}, {seen.size:,} days: error", _qlike(forecast, seen), "QLIKE", 0.0))
+        figures.append(("  bias", float(forecast.mean() / seen.mean()), "×", 0.0))
+    return figures
 
 
 def _vector(weights: ForecastWeights) -> np.ndarray:
     return np.array(list(asdict(weights).values()))
 
 
-def _fitted(parts: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Non-negative least squares of relative errors, which a few wild stocks do not rule."""
-    scale = parts[:, 3]
-    return nnls(parts / scale[:, None], seen / scale)[0]
+def _fitted(parts: np.ndarray, seen: np.ndarray, say: np.ndarray) -> np.ndarray:
+    """The weights from 0 that sum to 1 and have the least mean QLIKE, which a few wild stocks do not rule."""
+    many = parts.shape[1]
+    found = minimize(
+        lambda weights: float(np.average(np.log(parts @ weights) + seen / (parts @ weights), weights=say)),
+        np.full(many, 1.0 / many),
+        bounds=[(0.0, 1.0)] * many,
+        constraints=[{"type": "eq", "fun": lambda weights: weights.sum() - 1.0}],
+        method="SLSQP",
+    )
+    return np.asarray(found.x)
 
 
 def _qlike(forecast: np.ndarray, seen: np.ndarray) -> float:
@@ -247,24 +281,28 @@ def _qlike(forecast: np.ndarray, seen: np.ndarray) -> float:
     return float(np.mean(ratio - np.log(ratio) - 1.0))
 
 
-def _panel(bars: dict[str, tuple[list[date], np.ndarray]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Constant, day, week, month of each stock-day, the variance of its next month, and its year (every 5th day)."""
-    rows, seen, years = [], [], []
+def _early(days: np.ndarray) -> np.ndarray:
+    return np.asarray(days < np.datetime64(date(LAST_FITTED_YEAR + 1, 1, 1)))
+
+
+def _panel(bars: Bars, *, every: int) -> Panel:
+    """Past, week and month of each symbol's sessions (one in `every`), the variance of its next month, and the day."""
+    rows, seen, dates = [], [], []
     for days, variances in bars.values():
-        for now in range(HORIZON, len(variances) - HORIZON, 5):
-            window = variances[now - HORIZON : now + HORIZON]
+        for now in range(PAST, len(variances) - HORIZON, every):
+            window = variances[now - PAST : now + HORIZON]
             if np.isfinite(window).all():
-                rows.append(_parts(variances[:now]))
-                seen.append(window[HORIZON:].mean())
-                years.append(days[now - 1].year)
-    return np.array(rows), np.array(seen), np.array(years)
+                rows.append(_parts(window[:PAST]))
+                seen.append(window[PAST:].mean())
+                dates.append(days[now - 1])
+    return np.array(rows), np.array(seen), np.array(dates, dtype="datetime64[D]")
 
 
-def _parts(past: np.ndarray) -> tuple[float, float, float, float]:
-    return 1.0, past[-1], past[-5:].mean(), past[-HORIZON:].mean()
+def _parts(past: np.ndarray) -> tuple[float, float, float]:
+    return past.mean(), past[-5:].mean(), past[-HORIZON:].mean()
 
 
-def _implied_panel(bars: dict[str, tuple[list[date], np.ndarray]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _implied_panel(bars: Bars) -> Panel:
     rows, seen, dates = [], [], []
     for chain in _sampled(CHAINS / SESSIONS, 1):
         days, variances = bars.get(chain.underlying, ([], np.zeros(0)))
@@ -277,13 +315,38 @@ def _implied_panel(bars: dict[str, tuple[list[date], np.ndarray]]) -> tuple[np.n
             continue
         volatility = _atm(chain)
         if volatility is not None:
-            rows.append((*_parts(variances[:now]), volatility**2))
+            rows.append((*_parts(variances[now - HORIZON : now]), volatility**2))
             seen.append(window[HORIZON:].mean())
             dates.append(day)
     return np.array(rows), np.array(seen), np.array(dates, dtype="datetime64[D]")
 
 
-def _bars() -> dict[str, tuple[list[date], np.ndarray]]:
+def _index_bars() -> Bars:
+    """Days and daily variances by index; a session without prices or without a range is left out."""
+    found = {}
+    for name in INDICES:
+        by_day = {}
+        for row in _rows(DATA / "D_index" / f"daily_{name}.csv.gz"):
+            prices = tuple(float(row[column] or 0.0) for column in ("open", "high", "low", "close"))
+            day = date.fromisoformat(row["date"][:10])
+            if min(prices) > 0.0 and prices[1] > prices[2] and day.year >= FIRST_INDEX_YEAR:
+                by_day[day] = prices
+        found[name] = _variances(by_day)
+    return found
+
+
+def _vix() -> dict[date, float]:
+    rows = _rows(DATA / "D_index" / VIX)
+    return {datetime.strptime(row["date"], "%d-%b-%Y").date(): float(row["close"]) / 100.0 for row in rows}  # noqa: DTZ007
+
+
+def _rows(path: Path) -> Iterator[dict[str, str]]:
+    with gzip.open(path, "rt", encoding="utf-8-sig") as text:
+        for row in csv.DictReader(text):
+            yield {name.strip().lower(): value.strip() for name, value in row.items() if name and value is not None}
+
+
+def _bars() -> Bars:
     """Days and daily variances by symbol; NaN across a split."""
     rows: dict[str, dict[date, tuple[float, ...]]] = {}
     with tarfile.open(STOCKS) as archive:

@@ -6,7 +6,8 @@ rolled back, so that nothing stays in the database but what `bench.universe` pre
 
 The master of February 2026 lists none of the expiries before, so each date brings instruments derived from its own
 chains: shares with the lots of February 2026 (true since January; of December's expiry not all), indices with the
-rulebook's. No chain of 2019 can be taken: calendar, lots and charges begin in 2024.
+rulebook's. Every so many of the symbols that master lists but a date has no chain of are asked for too: they must end
+with a reason. No chain of 2019 can be taken: calendar, lots and charges begin in 2024.
 """
 
 import csv
@@ -30,6 +31,7 @@ from market.models import DailyBar, FileImport, Instrument, Underlying
 from market.ports import CapturedChain
 from market.readers import batches, readings
 from market.rulebook.lots import lot_size
+from market.services.capture import capturable
 from market.services.chains import store_chains
 from strategies.catalog import CATALOGUE
 from strategies.models import GenerationRun, OptionStrategy, StrategyExitLevels, StrategyParameters
@@ -83,16 +85,19 @@ def run(every: int = EVERY) -> list[Result]:
     started = time.perf_counter()
     _prepare()
     _history()
-    seen = [_date(day, chains) for day, chains in recorded(every)]
+    seen = [_date(day, chains, names, every) for day, chains, names in recorded(every)]
     built, kept = set().union(*(each.built for each in seen)), sum((each.kept for each in seen), Counter[str]())
     print_dates(seen, every, built, kept)
     symbols = sum(each.symbols for each in seen)
-    said = sum(each.recommended + each.reasoned for each in seen)
+    absent = sum(each.reasons["NO_CHAIN"] for each in seen)
+    recommended = sum(each.recommended for each in seen)
+    said = recommended + sum(each.reasoned for each in seen)
     return [
         (f"dates, 1 of {every} shares and all indices", float(len(seen)), "", 0.0),
         ("structures built somewhere", float(len(built)), f"of {len(CATALOGUE)}", float(len(CATALOGUE))),
         ("structures recommended somewhere", float(len(kept)), f"of {len(CATALOGUE)}", FEWEST_RECOMMENDED),
-        ("symbols with a recommendation", 100.0 * sum(each.recommended for each in seen) / symbols, "%", 0.0),
+        ("symbols with a chain that have a recommendation", 100.0 * recommended / (symbols - absent), "%", 0.0),
+        ("symbols listed without a chain that date", float(absent), f"of {symbols}", 0.0),
         ("symbols with one or a stored reason, worst date", min(map(share_said, seen)), "%", 100.0),
         ("symbols with one or a stored reason, all dates", 100.0 * said / symbols, "%", 100.0),
         ("rows stored", float(sum(each.rows for each in seen)), "", 0.0),
@@ -107,8 +112,8 @@ def share_said(seen: Seen) -> float:
     return 100.0 * (seen.recommended + seen.reasoned) / max(1, seen.symbols)
 
 
-def recorded(every: int) -> Iterator[tuple[date, list[CapturedChain]]]:
-    """Yield each date with the last chain of every sampled symbol, in order."""
+def recorded(every: int) -> Iterator[tuple[date, list[CapturedChain], set[str]]]:
+    """Yield each date with the last chain of every sampled symbol, and the names of all that have one; in order."""
     days: dict[date, dict[str, CapturedChain]] = defaultdict(dict)
     for archive in ARCHIVES:
         for group in batches(archive):
@@ -119,7 +124,7 @@ def recorded(every: int) -> Iterator[tuple[date, list[CapturedChain]]]:
                     if held is None or held.taken_at <= chain.taken_at:
                         newest[chain.underlying] = chain
     for day in sorted(days):
-        yield day, sampled(list(days[day].values()), every)
+        yield day, sampled(list(days[day].values()), every), set(days[day])
 
 
 def sampled(chains: Sequence[CapturedChain], every: int) -> list[CapturedChain]:
@@ -137,15 +142,21 @@ def _history() -> None:
 # --- one date --------------------------------------------------------------------------------------------------------
 
 
-def _date(day: date, chains: Sequence[CapturedChain]) -> Seen:
+def _date(day: date, chains: Sequence[CapturedChain], names: set[str], every: int) -> Seen:
     with transaction.atomic():
         OptionStrategy.objects.filter(execution_status="pending").delete()  # what another run of that day stored
         list_instruments(day, chains)
         store_chains(chains)
         as_of = max(chain.taken_at for chain in chains)
-        seen = generated(as_of, sorted(chain.underlying for chain in chains))
+        asked = {chain.underlying for chain in chains} | set(without_chain(names, every))
+        seen = generated(as_of, sorted(asked))
         transaction.set_rollback(True)
     return seen
+
+
+def without_chain(names: set[str], every: int) -> list[str]:
+    """Every so many, by name, of the symbols with listed options that are not among `names`."""
+    return sorted(set(capturable()) - names)[::every]
 
 
 def list_instruments(day: date, chains: Sequence[CapturedChain]) -> None:

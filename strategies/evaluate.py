@@ -21,8 +21,9 @@ class Evaluation:
     the last profit range; everything else is finite. Probabilities are fractions. `charges` open and close all legs.
     expected_value is after charges, expected_value_gross before, both under the smile's own distribution;
     forecast_value and forecast_probability, after charges, are under the one that is expected, and a price better than
-    the smile's counts as the smile's in the former. sharpe is
-    expected_value / standard_deviation over the life of the trade. tail_loss and tail_gain are the mean of the worst
+    the smile's counts as the smile's in the former. standard_deviation is under the smile, forecast_deviation under
+    what is expected; sharpe is forecast_value / forecast_deviation over the life of the trade.
+    tail_loss and tail_gain are the mean of the worst
     and best 5 % of outcomes after charges, far_tail_loss that of the worst 1 %, as positive amounts (0 when that tail
     has the other sign). spread_cost is what crossing from mid to the touch costs. Break-evens of what has a surviving
     leg are roots of its value, not of the polyline through it.
@@ -38,6 +39,7 @@ class Evaluation:
     expected_value: float
     forecast_value: float
     forecast_probability: float
+    forecast_deviation: float
     standard_deviation: float
     sharpe: float
     tail_loss: float

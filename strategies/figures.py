@@ -17,8 +17,12 @@ from strategies.evaluate import Evaluation
 from strategies.forecast import flat_cdf, history_distribution
 from strategies.horizon import distribution_at
 from strategies.passage import HALF, probability_of_reaching
-from strategies.payoff import Range, groups
+from strategies.payoff import Range, groups, outcomes
 from strategies.scenario import Region, Scenario, regions, scenarios, theta_profiles
+from strategies.table import SHARE
+
+LEAST_SHARE = 0.5  # of the maximum profit, from which the credit is what the position is held for
+ROUNDING = 1e-9  # by how much two ways to the same profit may differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +32,12 @@ class Figures:
     probability_flat: lognormal at the at-the-money volatility. probability_history: blocks of past sessions without
     their mean, put on the forward. probability_touch: of reaching a price from which expiry would be a loss (or, where
     the forward itself is one, a profit) at any time before the front expiry. probability_half: of having half of the
-    credit (of the maximum profit, where none was received or a share is held) at some time up to the front expiry,
-    None where neither says what half is. forecast_volatility: annual, at the front expiry. margin: rupees one set
+    credit at some time up to the front expiry where the credit is most of what can be earned, else half of the maximum
+    profit, None where that has no bound or only that of a price of zero (see `best_results`).
+    forecast_volatility: annual, at the front expiry. margin: rupees one set
     blocks; return_on_margin: the forecast value of a set over it, None where nothing is blocked. theta_profile: days
     from now and net theta then, rupees per unit and calendar day. scenarios: profit per unit on a grid of moves.
-    regions: where the expected value after charges comes from.
+    regions: where the forecast value comes from, under the same distribution.
     """
 
     probability_flat: float
@@ -98,7 +103,8 @@ def _columns(
     front = group.table.chain.expiries[rank]
     ranges = [each.profit_ranges for each in judged]
     history, forecast = history_distribution(front, past), forecasts.get(rank)
-    charges = np.array([each.charges for each in judged])
+    values = np.array([each.forecast_value for each in judged])
+    spread = np.array([each.forecast_deviation for each in judged])
     return {
         "probability_flat": _masses(ranges, lambda levels: flat_cdf(front, levels)),
         "probability_history": _nothing(group) if history is None else _masses(ranges, history.cdf),
@@ -107,7 +113,7 @@ def _columns(
         "probability_half": probabilities_of_half(group, judged),
         "theta_profile": theta_profiles(group),
         "scenarios": scenarios(group),
-        "regions": regions(group, charges, np.array([each.standard_deviation for each in judged])),
+        "regions": regions(group, forecast or distribution_at(front), values, spread),
     }
 
 
@@ -151,11 +157,35 @@ def touch_probabilities(judged: Sequence[Evaluation], front: ExpiryChain) -> Flo
     return np.clip(2.0 * (1.0 - inside), 0.0, 1.0)
 
 
+def best_results(group: Batch, most: Floats) -> Floats:
+    """Return the profit of which `probability_half` asks for half, rupees per unit; shape (n,).
+
+    Parameters
+    ----------
+    group : Batch
+        Candidates of one front expiry.
+    most : ndarray, shape (n,)
+        Maximum profit, rupees per unit; may be inf.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        The credit where it is at least half of the maximum profit and no share is held; else the maximum profit where
+        it is bounded; else inf, as where only a price of zero bounds it, which a long put has in common with a long
+        call that has no bound.
+    """
+    holds_share = ((group.rows == group.table.share) & (group.units != 0.0)).any(axis=1)
+    credit = group.option_premium
+    of_credit = (credit > 0.0) & (credit >= LEAST_SHARE * most) & ~holds_share
+    step = 1e-3 * float(group.table.strike[group.table.kind != SHARE].min())
+    ruin = outcomes(group, np.array([0.0, step]))
+    only_at_zero = (ruin[:, 0] - ruin[:, 1] > 0.5 * step) & (ruin[:, 0] >= most * (1.0 - ROUNDING))
+    return np.where(of_credit, credit, np.where(only_at_zero, math.inf, most))
+
+
 def probabilities_of_half(group: Batch, judged: Sequence[Evaluation]) -> list[float | None]:
-    """Return the probability of having half of the best at some time; None where nothing says what the best is."""
-    holds_share = (group.rows == group.table.share) & (group.units != 0.0)
-    of_credit = (group.option_premium > 0.0) & ~holds_share.any(axis=1)
-    best = np.where(of_credit, group.option_premium, [each.max_profit for each in judged])
+    """Return the probability of having half of the best result at some time; None where that has no bound."""
+    best = best_results(group, np.array([each.max_profit for each in judged]))
     known = np.flatnonzero(np.isfinite(best) & (best > 0.0))
     found: list[float | None] = [None] * group.size
     if known.size:

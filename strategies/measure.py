@@ -33,8 +33,9 @@ class Measures:
     max_profit, max_loss (positive) and risk_reward (their ratio) may be inf, all else is finite. Probabilities are
     fractions under the smile-implied terminal distribution; `forecast_value`, after charges, and `forecast_probability`
     of a profit after charges are under the forecast one, and a price better than the smile's counts as the smile's in
-    the former. `charges` open and close all legs; expected_value is after charges. sharpe is expected_value /
-    standard_deviation over the life of the trade. shortfall_95 and shortfall_99 are the mean of the worst 5 % and 1 %
+    the former. `charges` open and close all legs; expected_value is after charges. standard_deviation is under the
+    smile, forecast_deviation under the forecast distribution; sharpe is forecast_value / forecast_deviation over the
+    life of the trade. shortfall_95 and shortfall_99 are the mean of the worst 5 % and 1 %
     of outcomes after charges, tail_gain that of the best 5 %, as positive amounts (0 when that tail has the other
     sign). spread_cost is what crossing from mid to touch costs.
     """
@@ -47,6 +48,7 @@ class Measures:
     expected_value: Floats
     forecast_value: Floats
     forecast_probability: Floats
+    forecast_deviation: Floats
     standard_deviation: Floats
     sharpe: Floats
     shortfall_95: Floats
@@ -152,7 +154,10 @@ def _measured(
     smile_value = expectations(batch, distribution)
     gross = smile_value - _financing(batch, risk_free)
     net = gross - charges
+    # A price that beats the smile made of its neighbours is noise: what earns is the distributions' difference.
+    forecast_value = net - np.maximum(gross, 0.0) + expectations(batch, forecast) - smile_value
     best, worst, deviation = lines.max_profit, lines.max_loss, deviations(lines, distribution)
+    forecast_deviation = deviation if forecast is distribution else deviations(lines, forecast)
     ask_or_bid = np.where(batch.units > 0.0, table.ask[batch.rows], table.bid[batch.rows])
     crossed = np.where(table.kind[batch.rows] == SHARE, 0.0, ask_or_bid - table.mid[batch.rows])
     return {
@@ -162,11 +167,11 @@ def _measured(
         "probability_after_costs": profit_mass(lines, distribution, shift=-charges),
         "expected_value_gross": gross,
         "expected_value": net,
-        # A price that beats the smile made of its neighbours is noise: what earns is the distributions' difference.
-        "forecast_value": net - np.maximum(gross, 0.0) + expectations(batch, forecast) - smile_value,
+        "forecast_value": forecast_value,
         "forecast_probability": profit_mass(lines, forecast, shift=-charges),
+        "forecast_deviation": forecast_deviation,
         "standard_deviation": deviation,
-        "sharpe": _ratio(net, deviation),
+        "sharpe": _ratio(forecast_value, forecast_deviation),
         "risk_reward": _risk_reward(best, worst),
         "net_premium": batch.net_premium,
         "option_premium": batch.option_premium,

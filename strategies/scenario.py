@@ -7,8 +7,8 @@ import numpy as np
 
 from market.chain import ExpiryChain, Floats
 from market.quant import black
+from market.quant.distribution import Distribution
 from strategies.batch import Batch
-from strategies.horizon import distribution_at
 from strategies.measure import cell_means
 from strategies.payoff import outcomes
 from strategies.strikes import deviation
@@ -98,22 +98,25 @@ def theta_profiles(batch: Batch) -> list[tuple[tuple[int, float], ...]]:
     return [tuple(zip(days, row, strict=True)) for row in net.tolist()]
 
 
-def regions(batch: Batch, charges: Floats, deviations: Floats) -> list[tuple[Region, ...]]:
-    """Split the expected value after charges of candidates of one front expiry into loss, flat and gain.
+def regions(batch: Batch, expected: Distribution, values: Floats, deviations: Floats) -> list[tuple[Region, ...]]:
+    """Split the expected value of candidates of one front expiry into loss, flat and gain.
 
     Parameters
     ----------
     batch : Batch
-    charges, deviations : ndarray, shape (n,)
-        Rupees per unit; an outcome within a tenth of a deviation of nothing is flat.
+    expected : Distribution
+        Of the underlying at the front expiry, the one `values` and `deviations` were measured under.
+    values, deviations : ndarray, shape (n,)
+        Rupees per unit; what the value lacks against the mean payoff (charges, financing) is taken off every outcome,
+        and an outcome within a tenth of a deviation of nothing is flat.
 
     Returns
     -------
     list of tuple of Region
-        Loss, flat and gain by candidate; probabilities add up to 1, values to the expected value before financing.
+        Loss, flat and gain by candidate; probabilities add up to 1, values to `values`.
     """
-    front = batch.table.chain.expiries[int(batch.front[0])]
-    profit = outcomes(batch, cell_means(distribution_at(front), REGION_CELLS)) - charges[:, None]
+    payoff = outcomes(batch, cell_means(expected, REGION_CELLS))
+    profit = payoff - (payoff.mean(axis=1) - values)[:, None]
     edge = FLAT * deviations[:, None]
     parts = {"loss": profit < -edge, "flat": np.abs(profit) <= edge, "gain": profit > edge}
     columns = [

@@ -224,7 +224,8 @@ def reference(
     gross = line.expected_value(distribution) - financing
     net, after_costs = gross - charges, line.shifted(-charges)
     outcomes, masses = _outcomes(line, distribution)
-    deviation = _deviation(outcomes, masses)
+    deviation, spread = _deviation(outcomes, masses), _deviation(*_outcomes(line, expected))
+    forecast_value = net - max(gross, 0.0) + line.expected_value(expected) - line.expected_value(distribution)
     worst, best = _tails(outcomes - charges, masses, TAIL)
     furthest, _ = _tails(outcomes - charges, masses, FAR_TAIL)
     return {
@@ -236,10 +237,11 @@ def reference(
         "probability_after_costs": after_costs.probability_of_profit(distribution),
         "expected_value_gross": gross,
         "expected_value": net,
-        "forecast_value": net - max(gross, 0.0) + line.expected_value(expected) - line.expected_value(distribution),
+        "forecast_value": forecast_value,
         "forecast_probability": after_costs.probability_of_profit(expected),
+        "forecast_deviation": spread,
         "standard_deviation": deviation,
-        "sharpe": net / deviation if deviation > 0.0 else 0.0,
+        "sharpe": forecast_value / spread if spread > 0.0 else 0.0,
         "tail_loss": max(0.0, -worst),
         "far_tail_loss": max(0.0, -furthest),
         "tail_gain": max(0.0, best),

@@ -298,18 +298,17 @@ def relative_volatility(volatility: float, peers: Sequence[float], *, group: str
 
 @dataclass(frozen=True, slots=True)
 class ForecastWeights:
-    """Annual variance of the next sessions = constant + these times the variances known today."""
+    """Annual variance of the next sessions = these times the variances known today; they sum to 1."""
 
-    constant: float
-    day: float
+    past: float  # of all sessions given
     week: float
     month: float
     implied: float = 0.0
 
 
-# Both by `python -m bench chains`, which prints how well they do out of sample.
-REALISED_WEIGHTS = ForecastWeights(constant=0.022, day=0.090, week=0.233, month=0.716)
-BLENDED_WEIGHTS = ForecastWeights(constant=0.012, day=0.032, week=0.044, month=0.471, implied=0.479)
+# Fitted by `python -m bench chains`; the notes of `forecast_variance` say on what and how well.
+REALISED_WEIGHTS = ForecastWeights(past=0.40, week=0.29, month=0.31)
+BLENDED_WEIGHTS = ForecastWeights(past=0.0, week=0.0, month=0.43, implied=0.57)
 
 
 def daily_variances(*, opens: ArrayLike, highs: ArrayLike, lows: ArrayLike, closes: ArrayLike) -> Floats:
@@ -329,14 +328,15 @@ def forecast_variance(variances: ArrayLike, *, implied: float | None = None) -> 
     Parameters
     ----------
     variances : array_like, shape (n,)
-        Of `daily_variances`, oldest first, n >= 22, >= 0.
+        Of `daily_variances`, oldest first, n >= 22, >= 0. Without an implied one all of them count: the longer the
+        past, the better is the level known to which its variance returns.
     implied : float, optional
         At-the-money volatility (fraction, > 0); without it the weights fitted without it are used.
 
     Returns
     -------
     float
-        Annual variance, > 0 unless every input is 0.
+        Annual variance between the least and the greatest of those it weighs; twice the volatilities, four times it.
 
     Raises
     ------
@@ -345,6 +345,12 @@ def forecast_variance(variances: ArrayLike, *, implied: float | None = None) -> 
 
     Notes
     -----
+    The weights sum to 1 and there is no constant, which would be a floor under quiet underlyings. Bias is mean
+    forecast / mean variance seen.
+    Without implied (all 0.40, week 0.29, month 0.31): fitted on 150 stocks and on NIFTY, BANKNIFTY, FINNIFTY and SENSEX
+    to 2022, stocks and indices with equal say; tested on 2023 to January 2026. Bias 1.02 on stocks and 1.05 on indices.
+    With implied (month 0.43, implied 0.57): fitted on the stock chains of 23 December 2025 to 5 January 2026. On NIFTY
+    with India VIX of 2023 to 2025, which the fit has not seen, bias 1.15, where the VIX alone has 1.26.
     Source: F. Corsi, "A Simple Approximate Long-Memory Model of Realized Volatility", Journal of Financial
     Econometrics 7 (2009) 174-196, eq. 8; B. J. Christensen and N. R. Prabhala, "The relation between implied and
     realized volatility", Journal of Financial Economics 50 (1998) 125-150, for adding the implied one.
@@ -356,9 +362,8 @@ def forecast_variance(variances: ArrayLike, *, implied: float | None = None) -> 
         raise InvalidInput(Reason("NOT_FINITE", "A variance is not a number from 0."))
     weights = REALISED_WEIGHTS if implied is None else BLENDED_WEIGHTS
     squared = 0.0 if implied is None else float(_positive(implied)) ** 2
-    parts = (past[-1], past[-_WEEK:].mean(), past[-_MONTH:].mean(), squared)
-    factors = (weights.day, weights.week, weights.month, weights.implied)
-    return weights.constant + float(np.dot(factors, parts))
+    parts = (past.mean(), past[-_WEEK:].mean(), past[-_MONTH:].mean(), squared)
+    return float(np.dot((weights.past, weights.week, weights.month, weights.implied), parts))
 
 
 def _rogers_satchell(o: Floats, h: Floats, low: Floats, c: Floats) -> Floats:

@@ -110,7 +110,10 @@ class ParametersInline(ReadOnlyInline, StackedInline):
     flat_shown = share("probability_flat", description="lognormal at ATM volatility")
     history_shown = share("probability_history", description="from past sessions")
     touch_shown = share("probability_touch", description="of a touch")
-    half_shown = share("probability_half", description="of half of the best at some time")
+    half_shown = share(
+        "probability_half",
+        description="of half of the credit (of the maximum profit where that is over twice it) at some time",
+    )
     recalibrated_shown = known_or_why(
         "probability_recalibrated", "recalibration_reason", description="recalibrated out of sample"
     )

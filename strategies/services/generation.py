@@ -15,6 +15,7 @@ from market.errors import MarketError, OptionsError, Reason, UnknownInstrument
 from market.models import ChainSnapshot, Underlying
 from market.readers.rows import is_symbol
 from market.rulebook.charges import ChargeRates, option_charge_rates
+from market.services.capture import capturable
 from market.services.instruments import current_master
 from market.services.load import load_chains
 from strategies.models import GenerationRun, SymbolResult
@@ -34,9 +35,14 @@ RISKS: tuple[RiskProfile, ...] = ("conservative", "moderate", "aggressive")
 def start_run(
     *, as_of: datetime, risk: RiskProfile = "moderate", symbols: Sequence[str] | None = None
 ) -> GenerationRun:
-    """Write a run with one pending work order per symbol; the rows are the queue."""
+    """Write a run with one pending work order per symbol; the rows are the queue.
+
+    Without `symbols` the run answers for all that have listed options; those without a chain of the day are refused
+    here, by one query, and never become work.
+    """
     current_master()
     chosen = generatable(as_of) if symbols is None else [_checked(symbol) for symbol in dict.fromkeys(symbols)]
+    absent = sorted({*capturable()} - {*chosen}) if symbols is None else []
     if not chosen:
         raise MarketError(
             Reason(
@@ -47,8 +53,19 @@ def start_run(
         )
     with transaction.atomic():
         run = GenerationRun.objects.create(as_of=as_of, risk=risk)
-        SymbolResult.objects.bulk_create(SymbolResult(run=run, symbol=symbol) for symbol in chosen)
+        orders = [SymbolResult(run=run, symbol=symbol) for symbol in chosen]
+        SymbolResult.objects.bulk_create(orders + [_without_chain(run, symbol) for symbol in absent])
+    if absent:
+        logger.warning("%d symbols with listed options have no chain of the day: %s", len(absent), ", ".join(absent))
     return run
+
+
+def _without_chain(run: GenerationRun, symbol: str) -> SymbolResult:
+    sentence = f"No chain of {symbol} of {run.as_of.astimezone(IST):%Y-%m-%d} is stored. Import or capture one."
+    failed = SymbolResult.Status.FAILED
+    return SymbolResult(
+        run=run, symbol=symbol, status=failed, reason_code="NO_CHAIN", reason_text=sentence, seconds=0.0
+    )
 
 
 def generatable(as_of: datetime) -> list[str]:

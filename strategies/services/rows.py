@@ -87,13 +87,14 @@ def parameter_values(each: Recommendation, around: Surroundings) -> Values:
         "days_to_expiry": evaluation.days_to_expiry,
         "risk_reward": None if math.isinf(reward) else _capped(reward, REWARD_BOUND),
         "charges": _money(evaluation.charges, candidate),
-        "standard_deviation": _money(evaluation.standard_deviation, candidate),
+        "standard_deviation": _money(evaluation.forecast_deviation, candidate),
         "shortfall_95": _money(evaluation.tail_loss, candidate),
         "shortfall_99": _money(evaluation.far_tail_loss, candidate),
         "spread_cost": _money(evaluation.spread_cost, candidate),
         "probability_after_costs": _exact(evaluation.probability_after_costs, places=6),
         "probability_forecast": _exact(evaluation.forecast_probability, places=6),
         **_shown(each.figures, candidate.lot_size),
+        "regions": _regions(each),
         **_around(each, around),
         **{f"net_{name}": _exact(getattr(evaluation, f"net_{name}"), places=8) for name in _NET},
     }
@@ -121,11 +122,17 @@ def _shown(shown: Figures, lot_size: int) -> Values:
             [_rounded(each.spot_shift, 6), each.volatility_shift, each.days, _rounded(each.profit * lot_size, 2)]
             for each in shown.scenarios
         ],
-        "regions": {
-            each.name: [_rounded(each.probability, 6), _rounded(each.expected_value * lot_size, 2)]
-            for each in shown.regions
-        },
     }
+
+
+def _regions(each: Recommendation) -> dict[str, list[float]]:
+    """Probability and value per set of each part; the largest takes the paisa by which rounding misses the whole."""
+    lot_size, parts = each.candidate.lot_size, each.figures.regions
+    paise = {part.name: round(100 * _rounded(part.expected_value * lot_size, 2)) for part in parts}
+    if paise:
+        largest = max(paise, key=lambda name: abs(paise[name]))
+        paise[largest] += int(100 * _exact(each.evaluation.forecast_value * lot_size, places=2)) - sum(paise.values())
+    return {part.name: [_rounded(part.probability, 6), paise[part.name] / 100] for part in parts}
 
 
 def _around(each: Recommendation, around: Surroundings) -> Values:

@@ -19,6 +19,7 @@ from market.models import FileImport, Instrument, OptionQuote
 from market.ports import CapturedChain, CapturedQuote
 from market.quant import black
 from market.services.load import load_chain
+from strategies.catalog import CATALOGUE
 from strategies.models import GenerationRun, OptionStrategy, StrategyLeg, StrategyParameters, SymbolResult
 from tests.factories import list_chain, record_past
 
@@ -203,16 +204,16 @@ def test_in_the_last_minutes_of_the_day_of_expiry_nothing_is_proposed(tmp_path, 
     assert nothing_stored()
 
 
-def test_on_the_morning_of_expiry_what_is_stored_is_finite_or_has_a_reason(tmp_path):
+def test_on_the_morning_of_expiry_every_structure_says_that_its_time_is_over(tmp_path):
     at = datetime(2026, 2, 24, 10, 0, tzinfo=IST)
     imported(tmp_path, good(at=at), at=at)
 
-    _, result = generated(at=at)
+    exit_code, result = generated(at=at)
 
-    assert result.status == "done" or result.reason_code
-    for row in StrategyParameters.objects.all():
-        numbers = (row.expected_value, row.sharpe_ratio, row.net_delta, row.net_theta, row.net_vega, row.charges)
-        assert all(number is not None and math.isfinite(number) for number in numbers)
+    assert (exit_code, result.status, result.reason_code) == (1, "failed", "NO_EXPIRY_IN_WINDOW")
+    assert set(result.refusals) == {structure.slug for structure in CATALOGUE}
+    assert load_chain("ACME", as_of=at).expiries[0].days_to_expiry == 0
+    assert nothing_stored()
 
 
 def test_a_week_before_expiry_two_months_of_sessions_are_past_enough(tmp_path):

@@ -1,5 +1,6 @@
 """A run done by several hands: everything once, and what one leaves another does."""
 
+import time
 from datetime import datetime
 
 import pytest
@@ -8,13 +9,20 @@ from django.db import connection
 from market.calendar import IST
 from market.services.chains import store_chain
 from market.sources import build_source
-from strategies.models import SymbolResult
 from strategies.services.crew import generate_in_processes, take_part
 from strategies.services.generation import start_run
 from tests.factories import list_chain
 
 AS_OF = datetime(2026, 1, 30, 12, 0, tzinfo=IST)
 ABSENT = ["AAA", "BBB", "CCC", "DDD"]  # no chain of theirs is stored: refused at once
+PATIENCE = 60.0  # seconds for a process to start
+WATCH = """
+CREATE TABLE done_by (number bigserial, pk bigint, who integer);
+CREATE FUNCTION note_who() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN INSERT INTO done_by (pk, who) VALUES (NEW.id, pg_backend_pid()); RETURN NULL; END $$;
+CREATE TRIGGER note_who AFTER UPDATE ON generation_results FOR EACH ROW
+WHEN (NEW.status IN ('done', 'failed')) EXECUTE FUNCTION note_who();
+"""
 
 
 @pytest.fixture
@@ -57,10 +65,36 @@ def test_one_hand_finishes_the_run_and_tells_how_far_it_is(run):
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_two_processes_do_every_order_once(run):
-    generate_in_processes(run, workers=2)
+def test_two_processes_do_every_order_once(run, hands):
+    """This process waits after its first order until the other has done one, so that both have their part."""
+    deadline = time.monotonic() + PATIENCE
 
-    results = SymbolResult.objects.filter(run=run)
-    assert results.filter(status="pending").count() == 0
-    assert results.filter(status="failed", reason_code="NO_CHAIN").count() == 4
-    assert connection.settings_dict["NAME"].startswith("test")
+    def wait_for_the_other(done: int) -> None:
+        while len({who for _, who in hands()}) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    generate_in_processes(run, workers=2, progress=wait_for_the_other)
+
+    done = hands()
+    first, second, *_ = orders(run)
+    here, there = (next(who for pk, who in done if pk == own) for own in (first, second))
+    assert sorted(pk for pk, _ in done) == orders(run)
+    assert {who for _, who in done} == {here, there}
+    assert here != there
+    assert not run.results.filter(status="pending").exists()
+
+
+@pytest.fixture
+def hands():
+    """What was done in the order of its doing, as pairs of order and server process, which is one per process here."""
+    with connection.cursor() as cursor:
+        cursor.execute(WATCH)
+    yield done_by
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE done_by CASCADE; DROP FUNCTION note_who() CASCADE")
+
+
+def done_by() -> list[tuple[int, int]]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pk, who FROM done_by ORDER BY number")
+        return cursor.fetchall()

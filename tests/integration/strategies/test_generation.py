@@ -11,6 +11,7 @@ from decimal import Decimal
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from market.calendar import IST
 from market.errors import BadMaster, InvalidInput, MarketError, UnknownInstrument
@@ -35,7 +36,14 @@ from strategies.services.marking import reviewable
 from strategies.services.storage import store_recommendations
 from strategies.services.surroundings import surroundings_of
 from strategies.tasks import generate_symbol, ring
-from tests.factories import FileImportFactory, GenerationRunFactory, OptionStrategyFactory, list_chain, record_past
+from tests.factories import (
+    FileImportFactory,
+    GenerationRunFactory,
+    OptionStrategyFactory,
+    UnderlyingFactory,
+    list_chain,
+    record_past,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -253,6 +261,42 @@ def test_an_unexpected_error_leaves_the_order_failed_although_a_statement_broke(
     assert result.kept == 0
     assert OptionStrategy.objects.count() == 0
     assert run.finished_at is not None
+
+
+def test_a_listed_symbol_without_a_chain_of_the_day_is_refused_at_the_start(infy):
+    UnderlyingFactory(symbol="ABSENT", fno_stock="yes")
+    UnderlyingFactory(symbol="CASHONLY", fno_stock="no")
+
+    run = start_run(as_of=AS_OF)
+
+    absent = run.results.get(symbol="ABSENT")
+    assert (absent.status, absent.reason_code) == ("failed", "NO_CHAIN")
+    assert absent.reason_text == "No chain of ABSENT of 2026-01-30 is stored. Import or capture one."
+    assert dict(run.results.values_list("symbol", "status")) == {"ABSENT": "failed", "INFY": "pending"}
+    assert generate(run).finished_at is not None
+    assert run.results.get(symbol="INFY").status == "done"
+
+
+def test_absent_symbols_cost_no_query_each(infy, django_assert_num_queries):
+    with CaptureQueriesContext(connection) as alone:
+        start_run(as_of=AS_OF)
+    for number in range(20):
+        UnderlyingFactory(symbol=f"ABSENT{number}", fno_stock="yes")
+
+    with django_assert_num_queries(len(alone)):
+        run = start_run(as_of=AS_OF)
+
+    assert run.results.filter(reason_code="NO_CHAIN").count() == 20
+
+
+def test_the_command_counts_listed_symbols_without_a_chain(infy):
+    UnderlyingFactory(symbol="ABSENT", fno_stock="yes")
+
+    code, output = run_command("--as-of", "2026-01-30T12:00", "--json")
+
+    assert code == 0
+    assert json.loads(output)["symbols"] == 2
+    assert json.loads(output)["refused"] == {"ABSENT": "NO_CHAIN"}
 
 
 def test_without_a_master_nothing_is_started(chains):

@@ -5,14 +5,14 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from bench.structures import Seen, faults, generated, list_instruments, sampled, share_said
+from bench.structures import Seen, faults, generated, list_instruments, sampled, share_said, without_chain
 from market.calendar import IST
 from market.models import Instrument, Underlying
 from market.services.chains import store_chain
 from market.sources import build_source
 from strategies.catalog import BY_SLUG
 from strategies.models import GenerationRun, StrategyExitLevels, StrategyParameters
-from tests.factories import list_chain, record_past
+from tests.factories import UnderlyingFactory, list_chain, record_past
 
 pytestmark = pytest.mark.django_db
 
@@ -40,6 +40,13 @@ def test_every_so_many_shares_by_name_are_taken_and_all_indices(captured):
     kept = sampled([*chains, index], 2)
 
     assert [chain.underlying for chain in kept] == ["NIFTY", "A", "C", "E"]
+
+
+def test_every_so_many_of_the_listed_symbols_without_a_chain_are_asked_for(infy):
+    for name in ("A", "B", "C"):
+        UnderlyingFactory(symbol=name, fno_stock="yes")
+
+    assert without_chain({"INFY"}, 2) == ["A", "C"]
 
 
 def test_a_date_is_counted_by_symbol_structure_and_row(infy):

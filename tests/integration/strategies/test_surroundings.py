@@ -71,11 +71,11 @@ def generated(**options):
     return generate(start_run(as_of=AS_OF, **options))
 
 
-def recommended(symbol="INFY"):
+def recommended(symbol="INFY", risk="moderate"):
     chain = load_chain(symbol, as_of=AS_OF)
     around = surroundings_of(symbol, chain, run=GenerationRunFactory(as_of=AS_OF))
     rates = option_charge_rates(exchange="NSE", as_of=DAY)
-    return recommend(chain, rates=rates, risk="moderate", past=around.past).recommendations
+    return recommend(chain, rates=rates, risk=risk, past=around.past).recommendations
 
 
 def calibrated(*, until=date(2026, 1, 1), helps=True):
@@ -149,9 +149,23 @@ def test_time_scenarios_and_regions_are_stored_in_rupees_per_set(infy):
         assert {name: pair[0] for name, pair in row.regions.items()} == {
             one.name: pytest.approx(one.probability, abs=1e-6) for one in shown.regions
         }
-        assert sum(pair[1] for pair in row.regions.values()) == pytest.approx(
-            400 * sum(one.expected_value for one in shown.regions), abs=0.02
-        )
+        for one in shown.regions:
+            assert row.regions[one.name][1] == pytest.approx(400 * one.expected_value, abs=0.016)
+
+
+def test_a_row_has_one_expected_value(infy):
+    generated(risk="aggressive")
+
+    rows = list(StrategyParameters.objects.all())
+    assert len(rows) >= 5
+    assert any(row.expected_value_implied < 0 < row.expected_value for row in rows)
+    for row in rows:
+        parts = sum(Decimal(str(value)) for _, value in row.regions.values())
+        assert parts == row.expected_value
+        assert row.sharpe_ratio * row.expected_value >= 0
+        if row.standard_deviation > 1:
+            ratio = row.expected_value / row.standard_deviation
+            assert float(row.sharpe_ratio) == pytest.approx(float(ratio), abs=1e-4, rel=1e-3)
 
 
 def test_every_leg_says_how_far_its_strike_lies_from_what_the_rule_aimed_at(infy):
@@ -310,12 +324,18 @@ def test_the_market_view_of_the_run_is_kept_and_held_against_each_structure(infy
 
 def test_a_view_moves_no_score(infy):
     trend("INFY", 0.004)
-    rising = generated(risk="aggressive").content_hash
-    scores = dict(OptionStrategy.objects.values_list("structure", "component_scores"))
+    without = recommended(risk="aggressive")  # computed from chain and past alone: no view is handed to it
 
-    assert rising
-    assert all(set(parts) == set(next(iter(scores.values()))) for parts in scores.values())
-    assert not any("view" in name or "direction" in name for parts in scores.values() for name in parts)
+    generated(risk="aggressive")
+
+    assert {row.view_agreement for row in StrategyParameters.objects.all()} >= {"agrees", "contradicts"}
+    scores = {each.candidate.structure.slug: each.score for each in without}
+    stored = dict(OptionStrategy.objects.values_list("structure", "total_score"))
+    assert stored == {
+        slug: pytest.approx(Decimal(str(score.total)), abs=Decimal("1e-6")) for slug, score in scores.items()
+    }
+    for slug, parts in OptionStrategy.objects.values_list("structure", "component_scores"):
+        assert parts == pytest.approx(scores[slug].contributions, abs=1e-6)
 
 
 def test_without_recent_candles_the_view_is_unknown_and_says_why(chains):

@@ -184,12 +184,37 @@ def test_relative_volatility_is_over_the_median_of_the_others(volatility, peers,
 
 def test_the_forecast_is_the_weighted_sum_of_what_is_known():
     past = np.arange(1.0, 31.0) / 100
-    parts = (0.30, past[-5:].mean(), past[-22:].mean())
+    parts = (past.mean(), past[-5:].mean(), past[-22:].mean())
 
     for weights, implied in ((REALISED_WEIGHTS, None), (BLENDED_WEIGHTS, 0.4)):
-        expected = weights.constant + np.dot((weights.day, weights.week, weights.month), parts)
+        expected = np.dot((weights.past, weights.week, weights.month), parts)
         expected += weights.implied * (implied or 0.0) ** 2
         assert forecast_variance(past, implied=implied) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("realised", "implied"), [(0.09, 0.11), (0.20, 0.25), (0.40, 0.50)])
+def test_a_forecast_lies_between_what_was_realised_and_what_is_implied(realised, implied):
+    found = math.sqrt(forecast_variance([realised**2] * 60, implied=implied))
+
+    assert realised < found < implied
+
+
+@pytest.mark.parametrize("volatility", [0.05, 0.09, 0.60])
+@pytest.mark.parametrize("with_implied", [True, False])
+def test_what_was_always_the_same_is_forecast_to_stay(volatility, with_implied):
+    found = forecast_variance([volatility**2] * 60, implied=volatility if with_implied else None)
+
+    assert found == pytest.approx(volatility**2)
+
+
+@pytest.mark.parametrize("implied", [0.2, None])
+def test_twice_the_volatilities_are_twice_the_forecast(implied):
+    past = np.random.default_rng(3).uniform(0.005, 0.08, 135)
+
+    once = math.sqrt(forecast_variance(past, implied=implied))
+    twice = math.sqrt(forecast_variance(4.0 * past, implied=implied and 2.0 * implied))
+
+    assert twice == pytest.approx(2.0 * once)
 
 
 def test_daily_variances_are_gap_plus_range_by_hand():

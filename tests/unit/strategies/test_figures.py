@@ -2,26 +2,29 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
 import pytest
 from scipy.stats import norm
 
-from market.chain import Chain
+from market.chain import Chain, Floats
 from market.margin import MarginLeg, margin_per_set
-from market.quant.distribution import Distribution
+from market.quant.distribution import Distribution, rescaled
 from market.rulebook.charges import option_charge_rates
 from market.sessions import Past
-from strategies.batch import concatenate
+from strategies.batch import Batch, concatenate
 from strategies.build import Candidate, build
 from strategies.catalog import BY_SLUG
 from strategies.evaluate import Evaluation, evaluations
-from strategies.figures import Figures, figures
+from strategies.figures import Figures, best_results, figures
 from strategies.forecast import forecasts, history_distribution
 from strategies.horizon import distribution_at
 from strategies.measure import measure
 from strategies.passage import probability_of_reaching
+from strategies.payoff import payoff_lines
+from strategies.table import CALL, PUT, contract_table
 from tests.builders import make_chain
 from tests.reference import payoff
 from tests.single import measured
@@ -92,7 +95,8 @@ def test_a_touch_far_from_the_forward_is_rare_and_never_above_one():
 
 
 @pytest.mark.parametrize(
-    ("slug", "basis"), [("iron-condor", "credit"), ("jade-lizard", "credit"), ("bull-call-spread", "most")]
+    ("slug", "basis"),
+    [("iron-condor", "credit"), ("short-put", "credit"), ("bull-call-spread", "most"), ("iron-butterfly", "credit")],
 )
 def test_half_is_of_the_credit_or_else_of_the_maximum_profit(slug: str, basis: str):
     chain = make_chain(days=(25,))
@@ -103,6 +107,23 @@ def test_half_is_of_the_credit_or_else_of_the_maximum_profit(slug: str, basis: s
     expected = probability_of_reaching(batch, np.array([half]), distribution_at(chain.expiries[0]))[0]
 
     assert found.probability_half == pytest.approx(expected)
+
+
+def test_regions_and_sharpe_are_those_of_the_value_that_is_expected():
+    chain = make_chain(days=(25,), is_index=True)
+    calm = {0: rescaled(distribution_at(chain.expiries[0]), 0.7)}
+    _, judged, found = shown("iron-condor", chain, expected=calm)
+
+    levels = calm[0].quantile((np.arange(200_000) + 0.5) / 200_000)
+    outcomes = payoff(build(BY_SLUG["iron-condor"], chain), chain).at(levels)
+
+    assert judged.expected_value < 0.0 < judged.forecast_value
+    assert judged.forecast_deviation == pytest.approx(outcomes.std(), rel=1e-3)
+    assert judged.sharpe == pytest.approx(judged.forecast_value / outcomes.std(), rel=1e-3)
+    assert sum(part.expected_value for part in found.regions) == pytest.approx(judged.forecast_value, abs=1e-9)
+    gain = found.regions[2]
+    paid = outcomes - outcomes.mean() + judged.forecast_value
+    assert gain.probability == pytest.approx((paid > 0.1 * outcomes.std()).mean(), abs=0.003)
 
 
 def test_half_of_a_covered_call_counts_the_rise_of_the_share():
@@ -117,9 +138,40 @@ def test_half_of_a_covered_call_counts_the_rise_of_the_share():
     assert found.probability_half == pytest.approx(reached)
 
 
-@pytest.mark.parametrize("slug", ["long-call", "long-straddle", "protective-put"])
+@pytest.mark.parametrize("slug", ["long-call", "long-put", "long-straddle", "protective-put"])
 def test_no_half_of_a_profit_without_limit(slug: str):
     assert shown(slug, make_chain(days=(25,)))[2].probability_half is None
+
+
+@pytest.mark.parametrize(
+    ("legs", "best"),
+    [
+        ([(PUT, 900, -1, 20.0), (PUT, 800, 1, 5.0)], 15.0),  # a credit is all that can be earned
+        ([(CALL, 1_000, 1, 40.0), (CALL, 1_050, -2, 22.0)], 54.0),  # a credit of 4 beside a most of 54
+        ([(CALL, 1_000, -1, 40.0), (CALL, 1_050, 2, 15.0)], math.inf),  # a credit of 10 beside no limit
+        ([(PUT, 1_000, 1, 40.0)], math.inf),  # a price of zero is no limit to wait for
+        ([(PUT, 1_000, 1, 40.0), (CALL, 1_050, -1, 45.0)], math.inf),
+        ([(PUT, 1_000, -1, 40.0), (PUT, 950, 2, 15.0)], math.inf),
+    ],
+    ids=["put spread", "ratio spread", "call backspread", "long put", "risk reversal", "put backspread"],
+)
+def test_the_best_is_the_credit_only_where_it_is_most_of_what_can_be_earned(legs, best):
+    batch, most = typed_in(legs)
+
+    assert best_results(batch, most) == pytest.approx(np.array([best]))
+
+
+def typed_in(legs: list[tuple[int, float, int, float]]) -> tuple[Batch, Floats]:
+    """Return a position at prices of one's own, and its maximum profit."""
+    table = contract_table(make_chain(1_000, days=(25,), step=10.0))
+    rows = [int(np.flatnonzero((table.kind == kind) & (table.strike == strike))[0]) for kind, strike, _, _ in legs]
+    price = table.ask.copy()
+    price[rows] = [paid for _, _, _, paid in legs]
+    units = np.array([[float(ratio) for _, _, ratio, _ in legs]])
+    nothing = np.zeros(1, dtype=np.int64)
+    own = replace(table, ask=price, bid=price)
+    batch = Batch(own, (BY_SLUG["iron-condor"],), nothing, np.array([rows]), units, nothing)
+    return batch, payoff_lines(batch).max_profit
 
 
 def test_margin_is_that_of_the_legs_and_the_return_that_of_the_forecast():

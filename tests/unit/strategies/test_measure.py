@@ -29,7 +29,7 @@ EXACT = (
     "expected_value", "forecast_value", "forecast_probability", "risk_reward", "net_premium", "option_premium",
     "charges", "spread_cost", "net_delta", "net_gamma", "net_theta", "net_vega", "net_rho",
 )  # fmt: skip
-ON_A_GRID = ("standard_deviation", "sharpe", "tail_loss", "far_tail_loss", "tail_gain")
+ON_A_GRID = ("forecast_deviation", "standard_deviation", "sharpe", "tail_loss", "far_tail_loss", "tail_gain")
 NEAR = 1e-9  # where both are exact; surviving legs are a polyline on two different grids
 NEAR_A_HORIZON = 2e-4
 

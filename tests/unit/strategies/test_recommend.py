@@ -13,6 +13,7 @@ from strategies.measure import measure
 from strategies.recommend import Recommended, recommend
 from strategies.score import facts_of, first_gates, totals
 from strategies.search import neighbourhoods
+from strategies.spec import Kind
 from strategies.table import contract_table
 from tests.builders import make_chain
 from tests.reference import reference
@@ -27,7 +28,7 @@ EXACT = (
     "expected_value", "forecast_value", "forecast_probability", "risk_reward", "net_premium", "option_premium",
     "charges", "spread_cost", "net_delta", "net_gamma", "net_theta", "net_vega", "net_rho", "days_to_expiry",
 )  # fmt: skip
-FINE = ("standard_deviation", "sharpe", "tail_loss", "far_tail_loss", "tail_gain")
+FINE = ("forecast_deviation", "standard_deviation", "sharpe", "tail_loss", "far_tail_loss", "tail_gain")
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +68,14 @@ def test_nothing_that_cannot_win_or_is_expected_to_lose_is_kept(found: Recommend
     assert all(each.evaluation.forecast_value >= 0.0 for each in found.recommendations)
 
 
+def test_where_options_cost_more_than_is_expected_most_of_what_is_kept_sells_volatility(found: Recommended):
+    implied = CHAIN.expiries[0].smile.atm_volatility
+    vegas = [each.evaluation.net_vega for each in found.recommendations]
+
+    assert all(each.figures.forecast_volatility < implied for each in found.recommendations)
+    assert sum(vega < 0.0 for vega in vegas) > 0.6 * len(vegas)
+
+
 def test_of_each_structure_the_choice_with_the_highest_score_that_passes_is_kept(found: Recommended):
     batch, _ = neighbourhoods(CATALOGUE, CHAIN, contract_table(CHAIN))
     facts = facts_of(batch, measure(batch, rates=RATES, forecasts=forecasts(CHAIN, CALM)))
@@ -91,16 +100,17 @@ def test_every_figure_is_there(found: Recommended):
         assert 0.0 <= figures.probability_flat <= 1.0
         assert figures.probability_history is not None
         assert figures.forecast_volatility is not None
-        assert (figures.probability_half is None) == (
-            np.isinf(each.evaluation.max_profit) and (each.evaluation.option_premium <= 0.0 or _holds_share(each))
-        )
+        assert figures.probability_half is not None or _without_limit(each)
+        assert figures.probability_half is None or np.isfinite(each.evaluation.max_profit)
         assert len(figures.scenarios) == 30
         assert len(figures.theta_profile) == 5
         assert sum(part.probability for part in figures.regions) == pytest.approx(1.0)
 
 
-def _holds_share(each) -> bool:
-    return each.candidate.structure.holds_share
+def _without_limit(each) -> bool:
+    """Whether profit has no bound, or grows until the price is zero."""
+    falling = sum(leg.quantity for leg in each.candidate.legs if leg.kind is Kind.PUT)
+    return np.isinf(each.evaluation.max_profit) or falling > 0
 
 
 def test_a_leg_says_how_far_its_strike_lies_from_what_its_rule_aimed_at(found: Recommended):

@@ -137,7 +137,8 @@ def test_regions_split_probability_and_expected_value(slug: str):
     for row, units in zip(batch.rows[0], batch.units[0], strict=True):
         profit += units * np.maximum(table.kind[row] * (levels - table.strike[row]), 0.0)
 
-    (parts,) = regions(batch, np.array([3.0]), found.standard_deviation)
+    expected = distribution_at(chain.expiries[0])
+    (parts,) = regions(batch, expected, found.expected_value - 3.0, found.standard_deviation)
 
     assert [part.name for part in parts] == ["loss", "flat", "gain"]
     edge = FLAT * found.standard_deviation[0]
@@ -146,4 +147,4 @@ def test_regions_split_probability_and_expected_value(slug: str):
         assert part.probability == pytest.approx(chosen.mean(), abs=0.002)
         assert part.expected_value == pytest.approx((profit * chosen).mean(), abs=0.005 * found.standard_deviation[0])
     assert sum(part.probability for part in parts) == pytest.approx(1.0)
-    assert sum(part.expected_value for part in parts) == pytest.approx(found.expected_value[0] - 3.0, abs=0.01)
+    assert sum(part.expected_value for part in parts) == pytest.approx(found.expected_value[0] - 3.0, abs=1e-9)
