@@ -45,7 +45,7 @@ def test_a_simulated_day_runs_from_master_to_exits_and_again(simulated):
     second = run_demo()
 
     assert first["chains"] == 53
-    assert first["symbols_succeeded"] == 42  # where options cost what is expected, nothing is worth its charges
+    assert first["symbols_succeeded"] == 53  # the simulated options cost more than past prices lead one to expect
     assert first["allocated"] >= 1
     assert any(result["status"] == "executed" for result in first["executed"])
     assert first["exits"] >= 1
@@ -56,8 +56,7 @@ def test_a_simulated_day_runs_from_master_to_exits_and_again(simulated):
     assert FileImport.objects.masters().first().status in ("accepted", "unchanged")
     assert Underlying.objects.exclude(industry="").values("industry").distinct().count() >= 6
     assert WatchlistItem.objects.filter(watchable__isnull=False).count() == 3
-    refused = SymbolResult.objects.exclude(status="done")
-    assert set(refused.values_list("status", "reason_code")) <= {("failed", "EXPECTED_VALUE_NEGATIVE")}
+    assert not SymbolResult.objects.exclude(status="done").exists()
     assert OptionStrategy.objects.filter(execution_status="executed", executed_at__isnull=True).count() == 0
     assert not ExecutionRun.objects.filter(state="attention").exists()
     assert not LegOrder.objects.live().exists()

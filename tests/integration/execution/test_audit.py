@@ -140,7 +140,7 @@ def test_the_actor_is_who_acted_when_the_row_changed(order: LegOrder) -> None:
         change(order, "acked")
     settle()
 
-    rows = AuditEntry.objects.filter(subject_kind="order").order_by("seq")
+    rows = AuditEntry.objects.filter(subject_kind="order", subject_id=str(order.pk)).order_by("seq")
     program = rows[0].actor
     assert [entry.actor for entry in rows] == [program, "cli:anna", "web:ben 9: forged"]
     with connection.cursor() as cursor:

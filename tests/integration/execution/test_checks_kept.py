@@ -92,10 +92,10 @@ def test_a_limit_beyond_its_bounds_is_not_stored(account, value):
 
 
 def test_a_change_of_limits_is_a_link_of_the_audit_chain(account):
-    RiskLimits.objects.create(account=account, changed_by="ann", max_loss=Decimal(90_000))
+    limits = RiskLimits.objects.create(account=account, changed_by="ann", max_loss=Decimal(90_000))
 
     settle()
-    entry = AuditEntry.objects.get(subject_kind="limits")
+    entry = AuditEntry.objects.get(subject_kind="limits", subject_id=str(limits.pk))
     assert entry.event == "created"
     assert entry.detail["max_loss"] == 90_000
 
@@ -122,7 +122,7 @@ def test_a_run_keeps_its_whole_gate_in_one_statement_and_one_link(account, make_
         ("LOT", "", True), ("MARGIN", "FUNDS", False), ("GREEKS", "GREEKS_UNKNOWN", True),
     ]  # fmt: skip
     settle()
-    link = AuditEntry.objects.get(subject_kind="gate")
+    link = AuditEntry.objects.get(subject_kind="gate", detail__run_id=run.pk)
     assert (link.event, link.after) == ("checked", "denied")
     assert link.detail["run_id"] == run.pk
     assert link.detail["answers"]["LOT"] == "pass"
