@@ -28,7 +28,11 @@ QUIET = 5.0  # seconds since our own last change, before a difference of positio
 
 # What one read of the positions leaves open: trading goes on beside the first, nothing new begins beside the second.
 MOVING = Reason("POSITIONS_MOVE", "The positions differ while orders of ours are under way: that is no evidence.")
-UNCONFIRMED = Reason("POSITIONS_READ_ONCE", "The positions differ, in one read so far.", "They are read again at once.")
+UNCONFIRMED = Reason(
+    "POSITIONS_READ_ONCE",
+    "The positions differ, and no second read has said so yet.",
+    f"They are read again; nothing new begins until two reads {TWO_READS_APART:.0f} s apart agree.",
+)
 
 # What a person does about it.
 BOOK_ORDER = "manage.py attention book-order {} --filled UNITS --price PRICE --reason WORDS"

@@ -4,6 +4,7 @@ import getpass
 import math
 import os
 import sys
+from abc import ABC, abstractmethod
 from argparse import ArgumentTypeError
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,7 +34,7 @@ FIRST_YEAR, LAST_YEAR = 1990, 2100  # of any moment worth asking about
 MOST_ROWS = 100_000
 
 
-class ConsoleCommand(BaseCommand):
+class ConsoleCommand(BaseCommand, ABC):
     """A management command that parses, calls one service and renders.
 
     Subclasses write `run(**options) -> int | None`; an OptionsError becomes its sentence and exit code 1,
@@ -69,9 +70,9 @@ class ConsoleCommand(BaseCommand):
         if code:
             sys.exit(code)
 
+    @abstractmethod
     def run(self, **options: Any) -> int | None:
         """Do the work; return an exit code or None for 0."""
-        raise NotImplementedError
 
     def emit(self, data: Any, *tables: Table | str) -> None:
         """Print `data` as JSON when asked to, else the tables."""

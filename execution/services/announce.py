@@ -39,11 +39,6 @@ def order_changed(order: LegOrder) -> None:
     transaction.on_commit(partial(_send, update))
 
 
-def flush(seconds: float = FLUSH_SECONDS) -> None:
-    """Wait until every hint of this process is sent or given up, at most so long."""
-    _announcer(os.getpid()).flush(seconds)
-
-
 def _send(update: dict[str, object]) -> None:
     _announcer(os.getpid()).send(update)
 
@@ -68,9 +63,6 @@ class _Announcer:
         self._waiting.add(sent)
         sent.add_done_callback(self._done)
 
-    def flush(self, seconds: float) -> None:
-        wait(list(self._waiting), timeout=seconds)
-
     def _done(self, sent: Future[None]) -> None:
         self._waiting.discard(sent)
         if not sent.cancelled() and sent.exception() is not None:
@@ -90,7 +82,7 @@ class _Announcer:
         """A command that ends at once has its last hints sent first."""
         if os.getpid() != self._process:
             return  # a forked child has the list and not the thread
-        self.flush(FLUSH_SECONDS)
+        wait(list(self._waiting), timeout=FLUSH_SECONDS)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(FLUSH_SECONDS)
 

@@ -14,7 +14,8 @@ from market.contract import Contract, Side
 from market.errors import BadMaster, OptionsError, Reason
 from market.models import Instrument, Underlying
 from market.rulebook import freeze_quantity
-from market.services.instruments import current_master, master_status, resolve_all
+from market.services.instruments import current_master, master_status
+from market.services.resolve import resolve_all
 from strategies.models import OptionStrategy, StrategyLeg
 
 logger = logging.getLogger(__name__)

@@ -140,7 +140,8 @@ def _tighten(account: Account, state: State, reason: Reason, actor: str) -> Stan
 
 
 def _locked(account: Account) -> TradingState:
-    TradingState.objects.get_or_create(account=account)
+    with connection.cursor() as cursor:
+        cursor.execute(_FIRST, [account.pk])
     return TradingState.objects.select_for_update().get(account=account)
 
 
@@ -239,9 +240,15 @@ def _require_cool(row: TradingState) -> None:
         raise ExecutionDenied(Reason("COOLING_OFF", sentence, "Look at what happened, then try again."))
 
 
+def _doubts(report: ReconcileReport) -> str:
+    """What the newest comparison left open, in its own words: a difference, or only positions that still move."""
+    first = report.findings[0]["sentence"] if report.findings else "The reason was not kept."
+    return f"was not found equal to the broker's. {first}"
+
+
 def _require_clean(row: TradingState) -> None:
     report = ReconcileReport.objects.filter(account_id=row.account_id, at__gt=row.changed_at).first()
     if report is None or not report.is_equal:
-        found = "disagreed with the broker" if report else "has not been compared with the broker since the stop"
-        sentence = f"The ledger of account {row.account} {found}."
+        found = "has not been compared with the broker since the stop." if report is None else _doubts(report)
+        sentence = f"The ledger of account {row.account} {found}"
         raise ExecutionDenied(Reason("NOT_RECONCILED", sentence, "Let the trader reconcile, settle what it found."))

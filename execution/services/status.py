@@ -9,8 +9,9 @@ from typing import Any
 from django.db.models import Count, F, Max, Q, Sum
 
 from execution.models import ExecutionRun, Position, RejectionCount, Trade
+from execution.services.preparation import contract_of
 from market.calendar import IST
-from market.contract import Contract, OptionType
+from market.contract import Contract
 from strategies.models import ExecutionStatus, OptionStrategy, QueuedStrategy
 from strategies.services.recognition import name_of
 
@@ -110,10 +111,7 @@ def _structures(rows: Sequence[Position]) -> dict[int, str]:
     """What is held of each strategy by its name in the catalogue; a basket that is not whole has another, or none."""
     legs: dict[int, list[tuple[Contract, int]]] = {}
     for row in rows:
-        kind = OptionType.from_code(row.option_type) if row.option_type else None
-        strike = None if row.strike is None else float(row.strike)
-        contract = Contract(row.strategy.stock_name, row.expiry, strike, kind)
-        legs.setdefault(row.strategy_id, []).append((contract, row.quantity))
+        legs.setdefault(row.strategy_id, []).append((contract_of(row.strategy, row), row.quantity))
     return {strategy_id: name_of(held) for strategy_id, held in legs.items()}
 
 

@@ -16,7 +16,7 @@ from market.models import ChainSnapshot, DailyBar, Instrument, OptionQuote, Unde
 from market.ports import CapturedChain, DayCandle, Touch, UnderlyingFact
 from market.quant.forward import implied_forward
 from market.quant.ticks import snap
-from market.services.instruments import resolve
+from market.services.resolve import resolve
 from market.services.stored_chains import latest_chain
 
 

@@ -158,6 +158,19 @@ def test_no_release_unless_the_last_comparison_was_clean(account: Account, repor
     assert standing(account.pk).state == "HALTED"
 
 
+@pytest.mark.parametrize("clean", [False, True])
+def test_the_refusal_to_release_says_what_the_comparison_left_open(account: Account, clean: bool) -> None:
+    halt(account, reason=WHY, actor=ASHA)
+    TradingState.objects.update(changed_at=F("changed_at") - timedelta(minutes=2))
+    found = {"code": "POSITIONS_MOVE", "sentence": "Ours are under way."}
+    ReconcileReport.objects.create(account=account, clean=clean, findings=[found])
+
+    with pytest.raises(ExecutionDenied, match=r"was not found equal to the broker's\. Ours are under way\.") as refused:
+        release(account, reason=WHY, actor=ASHA)
+
+    assert refused.value.reason.code == "NOT_RECONCILED"
+
+
 def test_a_comparison_before_the_stop_does_not_count(account: Account) -> None:
     ReconcileReport.objects.create(account=account, clean=True)
     halt(account, reason=WHY, actor=ASHA)

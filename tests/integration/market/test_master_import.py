@@ -17,8 +17,9 @@ from django.core.management.base import CommandError
 from market.contract import Contract, OptionType
 from market.errors import BadMaster
 from market.models import FileImport, Instrument, LotSize, Underlying, WatchlistItem
-from market.services.instruments import current_master, import_scrip_master, master_status, resolve
+from market.services.instruments import current_master, import_scrip_master, master_status
 from market.services.master_origin import Download
+from market.services.resolve import resolve
 from tests.master_csv import (
     DETAILED_HEADER,
     FEB_10,

@@ -10,7 +10,8 @@ import pytest
 from market.contract import Contract, OptionType
 from market.errors import UnknownInstrument
 from market.models import Instrument
-from market.services.instruments import import_scrip_master, resolve, resolve_all
+from market.services.instruments import import_scrip_master
+from market.services.resolve import resolve, resolve_all
 from tests.master_csv import FEB_10, FEB_24, market_rows, master, option, share
 
 pytestmark = pytest.mark.django_db
