@@ -31,7 +31,7 @@ class PaperOrder(models.Model):
     tick_size = price()
     product = models.CharField(max_length=10)
     validity = models.CharField(max_length=3)
-    limit_price = price(help_text="as last modified")
+    limit_price = price()
     status = models.CharField(max_length=16)
     filled_quantity = models.PositiveIntegerField(default=0)
     average_price = price(null=True, blank=True)
@@ -41,7 +41,6 @@ class PaperOrder(models.Model):
     match_from = models.DateTimeField(help_text="not matched before")
     matched = models.BooleanField(default=False, help_text="the exchange has looked at the touch for it")
     cancel_at = models.DateTimeField(null=True, blank=True, help_text="when a cancel reaches the exchange")
-    modifications = models.PositiveSmallIntegerField(default=0)
     revision = models.PositiveIntegerField(default=0, help_text="moves so far; a move must know the last one")
 
     class Meta:
