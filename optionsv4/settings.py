@@ -167,7 +167,9 @@ TEMPLATES = [
 ]
 
 DATABASES = {"default": environ.Env.db_url_config(DATABASE_URL or "postgres://postgres@127.0.0.1:5432/optionsv4")}
-DATABASES["default"].setdefault("OPTIONS", {}).update({"pool": {"min_size": 1, "max_size": 8, "timeout": 3}})
+DATABASES["default"].setdefault("OPTIONS", {}).update(
+    {"pool": {"min_size": 1, "max_size": 8, "timeout": 3}, "prepare_threshold": 3}  # uses until a plan is kept
+)
 DATABASES["default"].update({"CONN_HEALTH_CHECKS": True})
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from asgiref.sync import sync_to_async
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -33,6 +33,7 @@ from execution.models import BrokerAccess
 from execution.ports import Broker, Clock
 from execution.resting import Stops
 from execution.services.exchanges import keep_exchange
+from execution.services.prepared import prepared_cursor
 from market.errors import Reason
 from market.ports import MarketSource
 
@@ -75,7 +76,7 @@ def current_credential() -> Credential:
     Read anew for every request: an old token sent after a refresh would be refused, and stop trading.
     """
     try:
-        with connection.cursor() as cursor:
+        with prepared_cursor() as cursor:
             cursor.execute(_STORED, [settings.DHAN_CLIENT_ID])
             stored = cursor.fetchone()
     except DatabaseError as error:

@@ -18,6 +18,7 @@ from execution.legs import Phase
 from execution.lifecycle import OrderState
 from execution.services.leadership import LEADS, assert_epoch, leads_as
 from execution.services.listing import ListedLeg
+from execution.services.prepared import prepared_cursor
 from market.contract import Side
 from market.errors import Reason
 
@@ -96,7 +97,7 @@ class OrderChange:
 
 def read_run(run_id: int) -> tuple[RunRow, tuple[Attempt, ...]] | None:
     """A run and its orders in the order of their making (one query)."""
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_READ, [run_id])
         rows = cursor.fetchall()
     if not rows:
@@ -114,7 +115,7 @@ def write_run(
     in `leads_as`.
     """
     moved, given, ids = *_moved(before, after, changes, writer, lazily=lazily), list[int]()
-    with connection.cursor() as cursor:
+    with connection.cursor() if writer.leads is None else prepared_cursor() as cursor:
         if not changes:
             cursor.execute(f"{moved} SELECT id FROM moved", given)  # noqa: S608 - the words above
             _written(cursor.fetchone(), f"Run {before.run}", writer)

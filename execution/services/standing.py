@@ -20,6 +20,7 @@ from execution.models import ReconcileReport, RunPurpose, TradingState
 from execution.models import Standing as State
 from execution.services.alerts import require_none_critical
 from execution.services.leadership import IDLE_LIMIT
+from execution.services.prepared import prepared_cursor
 from market.errors import Reason
 
 logger = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ def standing(account_id: int, *, hold: bool = False) -> Standing:
 def standing_and_alarm(account_id: int) -> tuple[Standing, bool]:
     """The same, and whether a CRITICAL alert waits for a person, which it does when that cannot be read (one query)."""
     try:
-        with connection.cursor() as cursor:
+        with prepared_cursor() as cursor:
             cursor.execute(_STATE_AND_ALARM, [account_id, account_id])
             alarmed, *row = cursor.fetchone()
     except DatabaseError as error:
@@ -140,9 +141,14 @@ def _tighten(account: Account, state: State, reason: Reason, actor: str) -> Stan
 
 
 def _locked(account: Account) -> TradingState:
-    with connection.cursor() as cursor:
-        cursor.execute(_FIRST, [account.pk])
+    _begin(account.pk)
     return TradingState.objects.select_for_update().get(account=account)
+
+
+def _begin(account_id: int) -> None:
+    """Write the first row of an account, ACTIVE, unless it has one."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FIRST, [account_id])
 
 
 def _write(row: TradingState, state: State, reason: Reason, actor: str) -> None:
@@ -158,14 +164,14 @@ def _stored(account_id: int, *, hold: bool) -> Standing:
     if hold and not connection.in_atomic_block:
         raise transaction.TransactionManagementError("a standing is held only inside a transaction")
     try:
-        with connection.cursor() as cursor:
+        with prepared_cursor() as cursor:
             if hold:
                 cursor.execute(_STATE_HELD, [IDLE_LIMIT, account_id])
             else:
                 cursor.execute(_STATE, [account_id])
             row = cursor.fetchone()
             if hold and row is None:  # nothing to hold: the first halt of an account waits like every other
-                cursor.execute(_FIRST, [account_id])
+                _begin(account_id)
                 cursor.execute(_STATE_HELD, [IDLE_LIMIT, account_id])
                 row = cursor.fetchone()
     except DatabaseError as error:
