@@ -1,5 +1,7 @@
 """Statements between a decision and the wire: PostgreSQL plans each of them once a session, not once an order."""
 
+from typing import Any
+
 from django.db import connection
 from django.db.backends.postgresql.base import ServerBindingCursor
 from django.db.backends.utils import CursorWrapper
@@ -11,8 +13,10 @@ def prepared_cursor() -> CursorWrapper:
     For one statement of fixed words at a time, of whose values PostgreSQL can tell the types: a SELECT, or what only
     the leader writes. In front of what a page writes stands a statement of pghistory's, so there are two.
     """
-    connection.close_if_health_check_failed()
-    connection.ensure_connection()
-    with connection.wrap_database_errors:
-        cursor: CursorWrapper = connection._prepare_cursor(ServerBindingCursor(connection.connection))
+    session: Any = connection  # the stubs know neither what PostgreSQL's wrapper has nor what its cursors take
+    factory: Any = ServerBindingCursor
+    session.close_if_health_check_failed()
+    session.ensure_connection()
+    with session.wrap_database_errors:
+        cursor: CursorWrapper = session._prepare_cursor(factory(session.connection))
     return cursor
