@@ -13,7 +13,8 @@ from market.contract import Contract, OptionType
 class CapturedQuote:
     """One option of a captured chain; None means the source did not say (never 0 for unknown).
 
-    Prices are rupees per unit, quantities, volume and open interest are units of the underlying.
+    Prices are rupees per unit, quantities, volume and open interest are units of the underlying. `quoted_at` is the
+    quote's own time where the source gives one that is not the chain's.
     """
 
     expiry: date
@@ -27,6 +28,7 @@ class CapturedQuote:
     volume: int | None = None
     open_interest: int | None = None
     implied_volatility: float | None = None
+    quoted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from market.chain import Floats
+from market.chain import Chain, Floats
 from market.errors import InvalidInput, Reason
 from strategies.batch import Batch
-from strategies.table import SHARE
+from strategies.table import CALL, SHARE, ContractTable
 
 LARGEST_GAP = 0.20  # of the price overnight: beyond it terms changed (split, bonus, demerger), not opinions
 LEAST_KEPT = 0.30  # share of the strikes that must still be listed later; an adjustment moves every one of them
@@ -80,30 +80,64 @@ def adjusted(strikes: Collection[float], later: Collection[float]) -> bool:
     return len(ladder & set(later)) < LEAST_KEPT * len(ladder)
 
 
-def settled_profit(batch: Batch, price: float) -> Floats:
-    """Return the profit of candidates when their one expiry settles at a price.
+def settled_profit(batch: Batch, price: float, *, later: Floats | None = None) -> Floats:
+    """Return the profit of candidates when their front expiry settles at a price.
 
     Parameters
     ----------
     batch : Batch
-        Candidates all of whose options end at their front expiry.
+        Candidates of one front expiry.
     price : float
         Settled underlying, rupees, > 0.
+    later : ndarray, shape (contracts,), optional
+        What each contract of the table that outlives the front expiry is worth then, rupees per unit; NaN where nobody
+        knows. Needed where a candidate has such a leg.
 
     Returns
     -------
     ndarray, shape (n,)
-        Rupees per unit of underlying, before charges, opened at the touch.
+        Rupees per unit of underlying, before charges, opened at the touch; NaN where a leg's worth is not known.
 
     Raises
     ------
     InvalidInput
-        When the price is no price, or an option outlives the front expiry.
+        When the price is no price, or an option outlives the front expiry and `later` is not given.
     """
     if not (math.isfinite(price) and price > 0.0):
         raise InvalidInput(Reason("NOT_A_PRICE", f"{price} is no price to settle at."))
-    if not batch.is_simple.all():
+    if later is None and not batch.is_simple.all():
         raise InvalidInput(Reason("LEG_LIVES_ON", "A candidate has an option that outlives its front expiry."))
     kinds, strikes = batch.table.kind[batch.rows], batch.table.strike[batch.rows]
     worth = np.where(kinds == SHARE, price, np.maximum(kinds * (price - strikes), 0.0))
+    if later is not None:
+        lives_on = (batch.table.rank[batch.rows] > batch.front[:, None]) & (batch.units != 0.0)
+        worth = np.where(lives_on, later[batch.rows], worth)
     return np.asarray((batch.units * worth).sum(axis=1) + batch.net_premium)
+
+
+def worth_later(table: ContractTable, closing: Chain, price: float) -> Floats:
+    """Return what every option of a table is worth on a later day at a settled price.
+
+    Parameters
+    ----------
+    table : ContractTable
+        Of the chain the candidates were opened on.
+    closing : Chain
+        The same underlying on that day; its expiries are told by their dates.
+    price : float
+        The underlying then, rupees; the page of the closing chain may be some minutes older.
+
+    Returns
+    -------
+    ndarray, shape (contracts,)
+        Rupees per unit, by the smile of that day at the same moneyness, as if it had moved along to the settled price;
+        NaN where the day's chain has no such expiry.
+    """
+    worth, moved = np.full(table.strike.size, math.nan), price / closing.spot
+    smiles = {expiry.expiry: expiry.smile for expiry in closing.expiries}
+    for rank, expiry in enumerate(table.chain.expiries):
+        rows = np.flatnonzero(table.rank == rank)
+        if expiry.expiry in smiles:
+            strikes, calls = table.strike[rows] / moved, table.kind[rows] == CALL
+            worth[rows] = moved * smiles[expiry.expiry].prices(strikes, calls)
+    return worth

@@ -19,7 +19,7 @@ from strategies.errors import NotConstructible
 from strategies.horizon import distribution_at
 from strategies.measure import SETTLED, leg_charges, payoff_lines, profit_mass
 from strategies.search import neighbourhood
-from strategies.settlement import settled_profit
+from strategies.settlement import settled_profit, worth_later
 from strategies.spec import Structure
 from strategies.table import Ints, contract_table
 
@@ -32,7 +32,9 @@ class Order:
     """A recorded chain to try, what its underlying settled at (rupees), and the lot and charges where known.
 
     `taken_on` and `expiry` are the recorded days; those inside `captured` may stand whole weeks apart from them, where
-    the calendar does not cover the recorded year.
+    the calendar does not cover the recorded year. `closing` is the chain of the day of expiry, moved as far, by which
+    what lives on is priced; with it only structures of several expiries are tried, for the others have archives of
+    their own.
     """
 
     archive: str
@@ -42,6 +44,7 @@ class Order:
     settled: float
     lot_size: int | None = None
     rates: ChargeRates | None = None
+    closing: CapturedChain | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,31 +93,48 @@ def trials_of(order: Order, structures: Sequence[Structure], *, most: int) -> tu
     -------
     Trials or None, Counter
         None when nothing could be tried. Codes are those of the chain's or the structure's refusal, LEG_LIVES_ON for
-        structures of two expiries, CANNOT_WIN and CANNOT_LOSE for candidates whose outcome was never in doubt.
+        structures of two expiries where no chain of the day of expiry is given, NOT_QUOTED_LATER for candidates with a
+        leg of an expiry which that chain does not have, CANNOT_WIN and CANNOT_LOSE for candidates whose outcome was
+        never in doubt.
     """
     left_out: Counter[str] = Counter()
     try:
-        chain = _assembled(order)
+        chain = _assembled(order.captured, order.lot_size)
+        closing = None if order.closing is None else _assembled(order.closing, order.lot_size)
     except BadChain as refusal:
         return None, Counter({refusal.reason.code: 1})
-    batch, own = _candidates(chain, structures, most, left_out)
+    batch, own = _candidates(chain, _tryable(structures, closing, left_out), most, left_out)
     if batch is None:
         return None, left_out
+    profit = _settled(batch, order.settled, closing)
     lines = payoff_lines(batch)
     wins = lines.max_profit > SETTLED
     loses = (lines.values.min(axis=1) <= SETTLED) | (lines.right_slope < 0.0)
     left_out["CANNOT_WIN"] += int((~wins).sum())
     left_out["CANNOT_LOSE"] += int((~loses).sum())
-    open_ended = wins & loses
+    left_out["NOT_QUOTED_LATER"] += int(np.isnan(profit).sum())
+    open_ended = wins & loses & np.isfinite(profit)
     if not open_ended.any():
         return None, +left_out
-    return _tried(order, chain, batch.take(open_ended), own[open_ended], structures), +left_out
+    chosen = batch.take(open_ended)
+    return _tried(order, chain, chosen, own[open_ended], profit[open_ended], structures), +left_out
 
 
-def _assembled(order: Order) -> Chain:
-    lot = order.lot_size or 1
-    lots = {quote.expiry: lot for quote in order.captured.quotes}
-    return assemble(order.captured, lot_sizes=lots, tick_size=TICK)
+def _assembled(captured: CapturedChain, lot_size: int | None) -> Chain:
+    lots = {quote.expiry: lot_size or 1 for quote in captured.quotes}
+    return assemble(captured, lot_sizes=lots, tick_size=TICK)
+
+
+def _tryable(structures: Sequence[Structure], closing: Chain | None, left_out: Counter[str]) -> list[Structure]:
+    lasting = [structure for structure in structures if structure.expiries_needed > 1]
+    if closing is not None:
+        return lasting
+    left_out["LEG_LIVES_ON"] += len(lasting)
+    return [structure for structure in structures if structure.expiries_needed == 1]
+
+
+def _settled(batch: Batch, price: float, closing: Chain | None) -> Floats:
+    return settled_profit(batch, price, later=None if closing is None else worth_later(batch.table, closing, price))
 
 
 def _candidates(
@@ -123,9 +143,6 @@ def _candidates(
     """Return choices of the nearest expiry only, and which of them came first."""
     table, found = contract_table(chain), []
     for structure in structures:
-        if structure.expiries_needed > 1:
-            left_out["LEG_LIVES_ON"] += 1
-            continue
         try:
             batch = neighbourhood(replace(structure, min_days=0, max_days=WIDEST_WINDOW), chain, table)
         except NotConstructible as refusal:
@@ -140,7 +157,9 @@ def _candidates(
     return concatenate(found), own
 
 
-def _tried(order: Order, chain: Chain, batch: Batch, own: Flags, structures: Sequence[Structure]) -> Trials:
+def _tried(
+    order: Order, chain: Chain, batch: Batch, own: Flags, profit: Floats, structures: Sequence[Structure]
+) -> Trials:
     expiry, lines = chain.expiries[0], payoff_lines(batch)
     volatility = expiry.smile.atm_volatility
     flat = lognormal_distribution(expiry.forward, expiry.years, volatility)
@@ -162,7 +181,7 @@ def _tried(order: Order, chain: Chain, batch: Batch, own: Flags, structures: Seq
         flat=profit_mass(lines, flat),
         delta=delta_probability(batch),
         after_costs=np.where(known, after, np.nan),
-        profit=settled_profit(batch, order.settled),
+        profit=profit,
         charges=charges,
         own=own,
         advised=advised[which],

@@ -13,6 +13,7 @@ from market.quant.black import Floats, require_domain
 from market.quant.smile import Smile
 
 CONSTANT_MATURITY = 30.0  # calendar days
+ALIKE = 7.0  # calendar days by which two maturities may differ and still be compared
 _CHECKED_DEVIATIONS = np.linspace(-2.5, 2.5, 21)  # of the nearer expiry
 _WORTH_SAYING = 0.002  # of volatility: smaller drops are noise of the fits
 
@@ -119,6 +120,30 @@ def term_structure(smiles: Sequence[Smile]) -> TermStructure:
         raise InvalidInput(Reason("YEARS_NOT_RISING", "The expiries of a term structure must rise."))
     found = (_fall(near, far) for near, far in pairwise(smiles))
     return TermStructure(tuple(smiles), tuple(reason for reason in found if reason is not None))
+
+
+def mixed_maturities(days: Sequence[float]) -> Reason | None:
+    """Say whether volatilities of these maturities are no measure of each other.
+
+    Parameters
+    ----------
+    days : sequence of float
+        Calendar days to which each session's volatility was read, oldest first, the current one last.
+
+    Returns
+    -------
+    Reason or None
+        MIXED_MATURITIES where some lie more than a week from the current one: volatility differs by maturity even
+        while the market stands still, and most of all near expiry. None where all are alike, or nothing is given.
+    """
+    apart = [each for each in days if abs(each - days[-1]) > ALIKE]
+    if not apart:
+        return None
+    sentence = (
+        f"Today's volatility is that of {days[-1]:.0f} days; {len(apart)} of {len(days)} sessions it is compared with "
+        f"were read at {min(apart):.0f} to {max(apart):.0f} days."
+    )
+    return Reason("MIXED_MATURITIES", sentence, "Store chains of two expiries that reach around 30 days.")
 
 
 def _fall(near: Smile, far: Smile) -> Reason | None:

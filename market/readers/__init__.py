@@ -85,7 +85,7 @@ def _gated(name: str, chains: Sequence[CapturedChain], rejected: Counter[str], r
     kept = []
     for chain in chains:
         try:
-            stamped = replace(chain, taken_at=session_stamp(chain.taken_at, symbol=chain.underlying))
+            stamped = _stamped(chain)
             clean, faults = sift(stamped, day=stamped.taken_at.date())
         except BadChain as refusal:
             refusals = [*refusals, refusal.reason]
@@ -93,6 +93,19 @@ def _gated(name: str, chains: Sequence[CapturedChain], rejected: Counter[str], r
         kept.append(clean)
         rejected = rejected + faults
     return Reading(name, tuple(kept), rejected, tuple(refusals))
+
+
+def _stamped(chain: CapturedChain) -> CapturedChain:
+    """The chain, and each quote that has a time of its own, at the moment of the session they are valid for."""
+    taken_at = session_stamp(chain.taken_at, symbol=chain.underlying)
+    if not any(quote.quoted_at for quote in chain.quotes):
+        return replace(chain, taken_at=taken_at)
+    stamps = [session_stamp(quote.quoted_at or chain.taken_at, symbol=chain.underlying) for quote in chain.quotes]
+    quotes = tuple(
+        replace(quote, quoted_at=None if stamp == taken_at else stamp)
+        for quote, stamp in zip(chain.quotes, stamps, strict=True)
+    )
+    return replace(chain, taken_at=taken_at, quotes=quotes)
 
 
 def _merged(chains: Sequence[CapturedChain]) -> list[CapturedChain]:

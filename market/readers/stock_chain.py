@@ -5,7 +5,7 @@ volume of 0 are true zeros, in units. Index rows carry a spot of 0: the form has
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import lru_cache
 
@@ -25,6 +25,7 @@ class _Draft:
     taken_at: datetime
     spot: float | None
     quotes: list[CapturedQuote] = field(default_factory=list)
+    stamps: list[datetime] = field(default_factory=list)  # of the quotes
 
 
 def recognises(columns: tuple[str, ...]) -> bool:
@@ -53,7 +54,17 @@ def read(table: Table, *, source: str) -> tuple[list[CapturedChain], Counter[str
 def _chain(symbol: str, draft: _Draft, source: str) -> CapturedChain:
     is_index = symbol in INDEX_SYMBOLS
     spot = None if is_index and not draft.spot else draft.spot
-    return CapturedChain(symbol, draft.taken_at, source, spot, tuple(draft.quotes), is_index)
+    return CapturedChain(symbol, draft.taken_at, source, spot, _own_times(draft), is_index)
+
+
+def _own_times(draft: _Draft) -> tuple[CapturedQuote, ...]:
+    """The quotes, those of an earlier row than the latest with its time."""
+    if min(draft.stamps, default=draft.taken_at) == draft.taken_at:
+        return tuple(draft.quotes)
+    return tuple(
+        quote if stamp == draft.taken_at else replace(quote, quoted_at=stamp)
+        for quote, stamp in zip(draft.quotes, draft.stamps, strict=True)
+    )
 
 
 class _Columns:
@@ -80,6 +91,7 @@ class _Columns:
         for side in self.sides:
             try:
                 draft.quotes.append(self._quote(row, expiry, strike, side))
+                draft.stamps.append(stamp)
             except RowFault as fault:
                 rejected[fault.code] += 1
 

@@ -1,5 +1,6 @@
-"""Published margin parameters for a simulator; the broker's calculator is the truth (dhan.md 13.8)."""
+"""Published margin parameters for estimates; the broker's calculator is the truth (dhan.md 13.8)."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -16,11 +17,14 @@ MarginKind = Literal["index", "stock"]
 class MarginRates:
     """Fractions of the notional value unless said otherwise.
 
-    `volatility_scan` is a fraction of annualised volatility with `volatility_scan_floor` as its least value;
-    `calendar_spread_charge` is of the far contract; `expiry_day_addon` is for shorts on their expiry day;
-    `calendar_benefit_on_expiry` tells whether the expiring leg still offsets a later one.
+    `price_scan_deviations` daily standard deviations of the underlying are the price scan range, which is not less than
+    `price_scan_floor`, or `long_dated_price_scan` for options of more than nine months. `volatility_scan` is a fraction
+    of annualised volatility with `volatility_scan_floor` as its least value; `calendar_spread_charge` is of the far
+    contract; `expiry_day_addon` is for shorts on their expiry day; `calendar_benefit_on_expiry` tells whether the
+    expiring leg still offsets a later one.
     """
 
+    price_scan_deviations: float
     price_scan_floor: float
     long_dated_price_scan: float
     exposure: float
@@ -33,6 +37,7 @@ class MarginRates:
 
 _SPAN_PAGE = "NSE Clearing SPAN page 2024-25, dhan.md 13.8"
 _INDEX = MarginRates(
+    price_scan_deviations=6.0 * math.sqrt(2.0),
     price_scan_floor=0.093,
     long_dated_price_scan=0.177,
     exposure=0.02,
@@ -43,6 +48,7 @@ _INDEX = MarginRates(
     calendar_benefit_on_expiry=True,
 )
 _STOCK = MarginRates(
+    price_scan_deviations=6.0 * math.sqrt(2.0),
     price_scan_floor=0.142,
     long_dated_price_scan=0.142,
     exposure=0.035,

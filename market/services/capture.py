@@ -12,7 +12,7 @@ from market.models import Instrument, Underlying, WatchlistItem
 from market.ports import MarketSource, UnderlyingFact
 from market.request_plan import Plan, plans
 from market.services.chains import store_chain
-from market.services.daily_bars import record_daily_bars
+from market.services.daily_bars import WEATHER, record_daily_bars
 from market.services.load import home_exchanges
 from market.services.volatility import record_iv
 
@@ -31,7 +31,8 @@ def capture_chains(
     None means stored, else why not, and the rest goes on.
     """
     record_underlyings(source.underlyings())
-    record_daily_bars(source, symbols, as_of=as_of)  # a symbol without a past is captured all the same
+    # A symbol without a past is captured all the same.
+    record_daily_bars(source, list(dict.fromkeys([*symbols, *WEATHER])), as_of=as_of)
     outcome: dict[str, Reason | None] = {}
     for done, symbol in enumerate(symbols, start=1):
         try:

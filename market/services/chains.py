@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 BATCH_QUOTES = 20_000
 _COPY = (
-    "COPY option_chain_data (snapshot_id, symbol, quoted_at, index, expiry_date, strike_price, option_type, ltp, bid,"
+    "COPY option_chain_data (snapshot_id, symbol, index, quoted_at, expiry_date, strike_price, option_type, ltp, bid,"
     " ask, bid_quantity, ask_quantity, volume, open_interest, implied_volatility) FROM STDIN"
 )
 _INSERT = (
@@ -96,10 +96,11 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class _Packed:
-    """A chain ready for COPY: its lines without the snapshot's id, and their hash."""
+    """A chain ready for COPY: its lines without snapshot and time, the times of quotes that have their own, a hash."""
 
     chain: CapturedChain
     lines: tuple[str, ...]
+    times: Mapping[int, str]  # by place among the lines
     content_hash: str
 
     @property
@@ -274,8 +275,10 @@ def _session_day(chain: CapturedChain) -> date:
 def _packed(chain: CapturedChain) -> _Packed:
     lines = tuple(map(_line, chain.quotes))
     head = f"{chain.spot!r}\t{chain.is_index}\n"
-    digest = hashlib.sha256((head + "".join(lines)).encode()).hexdigest()
-    return _Packed(chain, lines, digest)
+    times = {place: quote.quoted_at.isoformat() for place, quote in enumerate(chain.quotes) if quote.quoted_at}
+    tail = "".join(f"{place}\t{time}\n" for place, time in times.items())
+    digest = hashlib.sha256((head + "".join(lines) + tail).encode()).hexdigest()
+    return _Packed(chain, lines, times, digest)
 
 
 def _line(quote: CapturedQuote) -> str:
@@ -350,6 +353,6 @@ def _copy_quotes(rows: Sequence[tuple[int, _Packed]]) -> None:
         return
     with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
         for pk, packed in rows:
-            chain = packed.chain
-            head = f"{pk}\t{chain.underlying}\t{chain.taken_at.isoformat()}\t{chain.is_index}\t"
-            copy.write("".join([head + line for line in packed.lines]))
+            chain, times = packed.chain, packed.times
+            head, time = f"{pk}\t{chain.underlying}\t{chain.is_index}\t", chain.taken_at.isoformat()
+            copy.write("".join([f"{head}{times.get(place, time)}\t{line}" for place, line in enumerate(packed.lines)]))

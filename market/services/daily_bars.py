@@ -14,6 +14,8 @@ from market.readers.bhavcopy import ShareDay
 from market.services.bhavcopy import upsert_bars
 
 LOOKBACK = timedelta(days=200)  # about 135 sessions
+VOLATILITY_INDEX = "INDIAVIX"
+WEATHER = ("NIFTY", VOLATILITY_INDEX)  # what every market view asks for, whichever symbol it is of
 
 
 def record_daily_bars(source: MarketSource, symbols: Sequence[str], *, as_of: datetime) -> dict[str, Reason | None]:
@@ -30,9 +32,9 @@ def record_daily_bars(source: MarketSource, symbols: Sequence[str], *, as_of: da
             outcome[symbol] = error.reason
             continue
         row = known.get(symbol)
-        series = "IDX" if row is not None and row.kind == "index" else "EQ"
+        is_index = symbol in WEATHER or (row is not None and row.kind == "index")
         exchange = "NSE" if row is None else row.exchange
-        days += [_day(exchange, symbol, series, candle) for candle in candles]
+        days += [_day(exchange, symbol, "IDX" if is_index else "EQ", candle) for candle in candles]
         outcome[symbol] = None
     if days:
         with transaction.atomic():

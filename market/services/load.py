@@ -31,21 +31,13 @@ class Listing:
     has_odd_lots: bool = False
 
 
-def load_chain(symbol: str, *, as_of: datetime, most_age: timedelta | None = MOST_AGE) -> Chain:
-    """The newest chain of one underlying not later than `as_of`; raises StaleQuote, UnknownInstrument or BadChain.
-
-    Quotes older than `most_age` of trading time are kept but refused as STALE; None trusts any age within the day.
-    """
-    outcome = load_chains([symbol], as_of=as_of, most_age=most_age)[symbol]
-    if isinstance(outcome, OptionsError):
-        raise outcome
-    return outcome
-
-
 def load_chains(
     symbols: Sequence[str], *, as_of: datetime, most_age: timedelta | None = MOST_AGE
 ) -> dict[str, Chain | OptionsError]:
-    """One chain, or the reason there is none, per symbol (at most eight queries, however many symbols)."""
+    """One chain, or the reason there is none, per symbol (at most eight queries, however many symbols).
+
+    Quotes older than `most_age` of trading time are kept but refused as STALE; None trusts any age within the day.
+    """
     newest, listed = newest_snapshots(symbols, as_of=as_of), listings(symbols)
     captured = chains_of(newest)
     spreads, previous = _stamp_spreads(newest), _previous(newest, as_of=as_of)
@@ -68,7 +60,7 @@ def load_chains(
 
 
 def _stamp_spreads(newest: Sequence[ChainSnapshot]) -> dict[str, timedelta]:
-    """Time between the first and the last quote of each snapshot (rows written by hand can differ)."""
+    """Time between the first and the last quote of each snapshot; some sources say it of every quote."""
     rows = (
         OptionQuote.objects.filter(snapshot__in=[snapshot.pk for snapshot in newest])
         .values_list("symbol")

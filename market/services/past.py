@@ -1,6 +1,5 @@
-"""What closed sessions say of an underlying's volatility, read for many symbols at once."""
+"""What closed sessions say of an underlying's volatility."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
@@ -8,16 +7,9 @@ import numpy as np
 from market.errors import InvalidInput
 from market.quant.indicators import Bars, check, unbroken
 from market.quant.volatility import daily_variances
-from market.services.candles import closed_candles, last_closed_day
+from market.services.candles import last_closed_day
 from market.services.daily_bars import LOOKBACK
 from market.sessions import FEWEST_SESSIONS, Past
-
-
-def past_sessions(symbols: Sequence[str], *, as_of: datetime) -> dict[str, Past]:
-    """The past of each symbol since its newest break, in one query; one without a month of sessions is absent."""
-    candles = closed_candles(symbols, as_of=as_of, lookback=LOOKBACK)
-    pasts = {symbol: past_of(bars, as_of=as_of) for symbol, bars in candles.items()}
-    return {symbol: past for symbol, past in pasts.items() if past is not None}
 
 
 def past_of(bars: Bars, *, as_of: datetime) -> Past | None:

@@ -42,11 +42,13 @@ def _quotes_of(snapshot_ids: Sequence[int]) -> Mapping[int, list[CapturedQuote]]
     if not snapshot_ids:
         return quotes
     with connection.cursor() as cursor:
-        # Cast on the server: a tenth of the time of 11 Decimals a row.
+        # Cast on the server: a tenth of the time of 11 Decimals a row; times only where they say something.
         cursor.execute(
             "SELECT snapshot_id, option_type, expiry_date, strike_price::float8, ltp::float8, bid::float8, ask::float8,"
-            " bid_quantity, ask_quantity, volume, open_interest, implied_volatility::float8"
-            " FROM option_chain_data WHERE snapshot_id = ANY(%s)"
+            " bid_quantity, ask_quantity, volume, open_interest, implied_volatility::float8,"
+            " CASE WHEN quoted_at <> taken_at THEN quoted_at END"
+            " FROM option_chain_data JOIN chain_snapshots ON chain_snapshots.id = snapshot_id"
+            " WHERE snapshot_id = ANY(%s)"
             " ORDER BY snapshot_id, expiry_date, strike_price, option_type",
             [list(snapshot_ids)],
         )

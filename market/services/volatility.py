@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -10,14 +11,14 @@ from market.assembly import assemble
 from market.calendar import IST
 from market.chain import Chain, ExpiryChain
 from market.errors import OptionsError, Reason
-from market.models import ChainSnapshot, DailyBar, IvSummary, Underlying
+from market.models import ChainSnapshot, IvSummary, Underlying
 from market.ports import CapturedChain
 from market.quant.implied import implied_volatility
-from market.quant.term import TermStructure, term_structure
+from market.quant.indicators import Bars
+from market.quant.term import ConstantMaturity, TermStructure, mixed_maturities, term_structure
 from market.quant.volatility import (
     LONGEST_LOOKBACK,
     Standing,
-    daily_variances,
     ewma_volatility,
     forecast_variance,
     garman_klass,
@@ -28,6 +29,8 @@ from market.quant.volatility import (
     rogers_satchell,
     yang_zhang,
 )
+from market.services.candles import closed_candles
+from market.services.past import past_of
 from market.services.stored_chains import latest_chains
 
 NSE_TICK = 0.05  # rupees; a touch is rounded to it, an implied volatility does not depend on the contract's own
@@ -42,7 +45,11 @@ _MARKET = "the market"
 
 @dataclass(frozen=True, slots=True)
 class Realised:
-    """Annual volatilities (fractions) of the last sessions, and the forecast of the next month's."""
+    """Annual volatilities (fractions) of the last sessions.
+
+    `forecast` is that of the next month, from all closed sessions since the newest break and the implied volatility;
+    None where they are too few.
+    """
 
     close_to_close: float
     parkinson: float
@@ -50,8 +57,28 @@ class Realised:
     rogers_satchell: float
     yang_zhang: float
     ewma: float
-    forecast: float
+    forecast: float | None
     sessions: int
+
+
+@dataclass(slots=True)
+class IvHistory:
+    """At-the-money volatilities (fractions), one per session, oldest first, and the calendar days each is read at."""
+
+    volatilities: list[float] = field(default_factory=list)
+    days: list[float] = field(default_factory=list)
+
+    def standing(self, *, lookback: int = LONGEST_LOOKBACK) -> Standing | Reason:
+        """Where the last one stands among those of the lookback."""
+        return iv_standing(self.volatilities, lookback=lookback)
+
+    def mixed(self, *, lookback: int = LONGEST_LOOKBACK) -> Reason | None:
+        """Why the sessions of the lookback do not compare with the last one; None where they do."""
+        return mixed_maturities(self.days[-lookback:])
+
+    def and_now(self, current: ConstantMaturity) -> "IvHistory":
+        """The history with one more session."""
+        return IvHistory([*self.volatilities, current.volatility], [*self.days, current.days])
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,17 +178,15 @@ def read_volatility(
     """What is known of the volatility of these underlyings at a moment (five queries, however many symbols)."""
     day = as_of.astimezone(IST).date()
     histories = iv_history(symbols, before=day + timedelta(days=1))
-    bars = _bars(symbols, day)
+    candles = closed_candles(symbols, as_of=as_of)
     sectors, newest = _groups(day)
     readings = []
     for symbol, chain in _chains(symbols, as_of).items():
         reading = VolatilityReading(symbol, chain if isinstance(chain, Reason) else None)
         if not isinstance(chain, Reason):
             _read_chain(reading, chain)
-        reading.realised = _realised(bars.get(symbol, []), reading.atm)
-        past = histories.get(symbol, [])
-        reading.standing = iv_standing(past, lookback=lookback)
-        reading.standings = {sessions: iv_standing(past, lookback=sessions) for sessions in LOOKBACKS}
+        reading.realised = _realised(candles.get(symbol), reading.atm, as_of)
+        _stand(reading, histories.get(symbol, IvHistory()), lookback)
         if reading.atm is not None:
             _compare(reading, sectors, newest)
         readings.append(reading)
@@ -266,42 +291,45 @@ def _read_chain(reading: VolatilityReading, chain: Chain) -> None:
     reading.flags = [*chain.flags, *term.flags, *(flag for expiry in chain.expiries for flag in expiry.flags)]
 
 
-def iv_history(symbols: Sequence[str], *, before: date) -> dict[str, list[float]]:
-    """At-the-money volatilities by symbol, one per session before a day, oldest first (one query)."""
-    found: dict[str, list[float]] = {}
+def _stand(reading: VolatilityReading, past: IvHistory, lookback: int) -> None:
+    reading.standing = past.standing(lookback=lookback)
+    reading.standings = {sessions: past.standing(lookback=sessions) for sessions in LOOKBACKS}
+    mixed = past.mixed(lookback=lookback)
+    if mixed and isinstance(reading.standing, Standing):
+        reading.flags.append(mixed)
+
+
+def iv_history(symbols: Sequence[str], *, before: date) -> dict[str, IvHistory]:
+    """What is remembered of each symbol before a day, up to the longest lookback (one query)."""
+    found: dict[str, IvHistory] = {}
     rows = IvSummary.objects.filter(symbol__in=list(symbols), date__lt=before).order_by("symbol", "date")
-    for symbol, volatility in rows.values_list("symbol", "atm_iv"):
-        found.setdefault(symbol, []).append(volatility)
-    return {symbol: values[-LONGEST_LOOKBACK:] for symbol, values in found.items()}
+    for symbol, volatility, days in rows.values_list("symbol", "atm_iv", "days_to_expiry"):
+        past = found.setdefault(symbol, IvHistory())
+        past.volatilities.append(volatility)
+        past.days.append(days)
+    return {
+        symbol: IvHistory(past.volatilities[-LONGEST_LOOKBACK:], past.days[-LONGEST_LOOKBACK:])
+        for symbol, past in found.items()
+    }
 
 
-def atm_volatility(chain: Chain) -> float:
+def atm_volatility(chain: Chain) -> ConstantMaturity:
     """At-the-money volatility of a chain, as the history keeps it: at 30 days where two expiries reach around them."""
-    return term_structure([expiry.smile for expiry in chain.expiries]).constant_maturity().volatility
+    return term_structure([expiry.smile for expiry in chain.expiries]).constant_maturity()
 
 
-def _bars(symbols: Sequence[str], day: date) -> dict[str, list[tuple[float, ...]]]:
-    found: dict[str, list[tuple[float, ...]]] = {}
-    rows = DailyBar.objects.filter(symbol__in=list(symbols), series__in=["EQ", "IDX"], day__lte=day).order_by(
-        "symbol", "day"
-    )
-    for symbol, *prices in rows.values_list("symbol", "open", "high", "low", "close"):
-        found.setdefault(symbol, []).append(tuple(float(value) for value in prices))
-    return found
-
-
-def _realised(bars: Sequence[tuple[float, ...]], implied: float | None) -> Realised | Reason:
-    needed = REALISED_SESSIONS + 1
-    if len(bars) < needed:
-        sentence = f"There are {len(bars)} of the {needed} daily bars this needs."
+def _realised(candles: Bars | None, implied: float | None, as_of: datetime) -> Realised | Reason:
+    needed, known = REALISED_SESSIONS + 1, 0 if candles is None else len(candles)
+    if candles is None or known < needed:
+        sentence = f"There are {known} of the {needed} daily bars this needs."
         return Reason("INSUFFICIENT_HISTORY", sentence, "Import cash bhavcopies.")
-    opens, highs, lows, closes = np.array(bars[-needed:]).T
+    recent = candles.since(known - needed)
+    opens, highs, lows, closes = recent.opens, recent.highs, recent.lows, recent.closes
     if (np.abs(np.log(opens[1:] / closes[:-1])) > SPLIT_MOVE).any():
         sentence = f"A price moved by more than {SPLIT_MOVE:.0%} overnight: a split the bars are not adjusted for?"
         return Reason("SPLIT_SUSPECTED", sentence, "Wait until the window has passed it, or import adjusted bars.")
-    inside = {"opens": opens[1:], "highs": highs[1:], "lows": lows[1:], "closes": closes[1:]}
+    inside: dict[str, Any] = {"opens": opens[1:], "highs": highs[1:], "lows": lows[1:], "closes": closes[1:]}
     try:
-        variances = daily_variances(opens=opens, highs=highs, lows=lows, closes=closes)
         return Realised(
             close_to_close=float(realised_volatility(closes)),
             parkinson=float(parkinson(highs=highs[1:], lows=lows[1:])),
@@ -309,11 +337,17 @@ def _realised(bars: Sequence[tuple[float, ...]], implied: float | None) -> Reali
             rogers_satchell=float(rogers_satchell(**inside)),
             yang_zhang=float(yang_zhang(opens=opens, highs=highs, lows=lows, closes=closes)),
             ewma=float(ewma_volatility(closes)),
-            forecast=float(np.sqrt(forecast_variance(variances, implied=implied))),
+            forecast=_forecast(candles, implied, as_of),
             sessions=REALISED_SESSIONS,
         )
     except OptionsError as error:
         return error.reason
+
+
+def _forecast(candles: Bars, implied: float | None, as_of: datetime) -> float | None:
+    """What the generator expects too: one past, of all sessions since the newest break, and one set of weights."""
+    past = past_of(candles, as_of=as_of)
+    return None if past is None else float(np.sqrt(forecast_variance(past.variances, implied=implied)))
 
 
 def _groups(day: date) -> tuple[dict[str, str], dict[str, float]]:

@@ -23,13 +23,17 @@ from market.rulebook.charges import option_charge_rates
 from strategies.settlement import Session, adjusted, settlement_price
 from strategies.trials import Order
 
-STOCKS_2026, INDEX_2019, STOCKS_2019 = "stocks-2026", "index-2019", "stocks-2019"
-ARCHIVES = (INDEX_2019, STOCKS_2019, STOCKS_2026)
+STOCKS_2026, INDEX_2019, STOCKS_2019, TERMS_2019 = "stocks-2026", "index-2019", "stocks-2019", "terms-2019"
+ARCHIVES = (INDEX_2019, STOCKS_2019, TERMS_2019, STOCKS_2026)
 CHAINS = {
     STOCKS_2026: "C_option_chains/stock_option_chain_eod_2025-12-23_to_2026-01-23.tar.xz",
     INDEX_2019: "C_option_chains/nse_option_chain_2019_near_expiry_NIFTY_BANKNIFTY.tar.xz",
     STOCKS_2019: "C_option_chains/nse_option_chain_2019_stocks.tar.xz",
 }
+TERMS = (
+    "C_option_chains/nse_option_chain_2019_all_expiries_NIFTY.tar.xz",
+    "C_option_chains/nse_option_chain_2019_all_expiries_BANKNIFTY.tar.xz",
+)
 CASH = (
     "B_bhavcopy_cash/sec_bhavdata_full_2025-11-03_to_2026-01-23.tar.xz",
     "B_bhavcopy_cash/sec_bhavdata_full_2026-01-27_to_2026-01-30.tar.xz",
@@ -47,6 +51,9 @@ CLOSES = time(15, 30)
 _PAGE = re.compile(r"(?P<symbol>[A-Z0-9&-]+)_(?P<stamp>\d\d-\d\d-\d{4}_\d\d[:-]\d\d)\.csv$")
 
 Sessions = dict[str, dict[date, Session]]
+Page = list[Member]
+"""What was collected at one moment: a member for each expiry."""
+Pages = Mapping[tuple[str, date], dict[datetime, Page]]
 
 
 @dataclass(slots=True)
@@ -62,6 +69,8 @@ def orders_of(archive: str, data: Path, *, symbols: int | None = None) -> Orders
     """Read one archive whole; `symbols` keeps only that many underlyings, in alphabetical order."""
     if archive == STOCKS_2026:
         return _of_2026(data, symbols)
+    if archive == TERMS_2019:
+        return _terms_of_2019(data, symbols)
     return _of_2019(archive, data, symbols)
 
 
@@ -122,26 +131,45 @@ def _settled(chain: CapturedChain, sessions: Sessions) -> float | Reason:
     )
 
 
-def _put(orders: Orders, archive: str, chain: CapturedChain, settled: float | Reason, lot: int | None) -> None:
+def _put(
+    orders: Orders,
+    archive: str,
+    chain: CapturedChain,
+    settled: float | Reason,
+    lot: int | None,
+    *,
+    closing: CapturedChain | None = None,
+) -> None:
     orders.chains += 1
     if isinstance(settled, Reason):
         orders.left_out[settled.code] += 1
         return
-    taken_on = chain.taken_at.date()
+    taken_on, shift = chain.taken_at.date(), _to_known_days(chain)
     rates = None if lot is None else option_charge_rates(as_of=taken_on)
-    orders.ready.append(Order(archive, _on_known_days(chain), taken_on, _expiry(chain), settled, lot, rates))
+    moved = None if closing is None else _moved(closing, shift)
+    orders.ready.append(Order(archive, _moved(chain, shift), taken_on, _expiry(chain), settled, lot, rates, moved))
 
 
-def _on_known_days(chain: CapturedChain) -> CapturedChain:
-    """Move a chain of 2019 by whole weeks to sessions that the calendar covers; the time to expiry stays the same.
+def _to_known_days(chain: CapturedChain) -> timedelta:
+    """How many whole weeks to move a chain of 2019 by, so that its days are sessions which the calendar covers.
 
-    Time is counted ACT/365 to the close, and sessions closed at 15:30 in both years.
+    No time to expiry changes: it is counted ACT/365 to the close, and sessions closed at 15:30 in both years.
     """
-    taken_on, expiry = chain.taken_at.date(), _expiry(chain)
-    if is_covered(taken_on) and is_covered(expiry):
+    days = {chain.taken_at.date(), *(quote.expiry for quote in chain.quotes)}
+    if all(map(is_covered, days)):
+        return timedelta(0)
+    shifts = (timedelta(weeks=weeks) for weeks in count(math.ceil((COVERED_SINCE - min(days)).days / 7)))
+    return next(each for each in shifts if all(_is_usual(day + each) for day in days))
+
+
+def _is_usual(day: date) -> bool:
+    session = session_on(day)
+    return session is not None and session.closes.time() == CLOSES
+
+
+def _moved(chain: CapturedChain, shift: timedelta) -> CapturedChain:
+    if not shift:
         return chain
-    shifts = (timedelta(weeks=weeks) for weeks in count(math.ceil((COVERED_SINCE - taken_on).days / 7)))
-    shift = next(each for each in shifts if session_on(taken_on + each) and session_on(expiry + each))
     quotes = tuple(replace(quote, expiry=quote.expiry + shift) for quote in chain.quotes)
     return replace(chain, taken_at=chain.taken_at + shift, quotes=quotes)
 
@@ -177,52 +205,82 @@ def _lots(path: Path) -> dict[str, int]:
 def _of_2019(archive: str, data: Path, symbols: int | None) -> Orders:
     """Take the last page inside each session as the chain, and the last page of the day as its close."""
     orders = Orders()
-    pages = _pages(data / CHAINS[archive])
-    kept = set(sorted({symbol for symbol, _ in pages})[:symbols])
-    sessions: Sessions = defaultdict(dict)
-    chains: list[CapturedChain] = []
-    seen: set[bytes] = set()
-    for (symbol, day), stamped in sorted(pages.items()):
-        if symbol not in kept:
-            continue
-        close = _last(stamped, after=CLOSES)
-        if close is not None and (last := _one(close, Counter())) is not None and last.spot is not None:
-            sessions[symbol][day] = Session(day, last.spot, last.spot)
-        page = _last(stamped, before=CLOSES)
-        if page is not None and (chain := _fresh(page, seen, orders.left_out)) is not None:
-            chains.append(chain)
-    for chain in chains:
+    pages = _some_pages(_pages(data / CHAINS[archive]), symbols)
+    sessions = _closes(pages)
+    for chain in _chains_of(pages, orders.left_out).values():
         _put(orders, archive, chain, _settled(chain, sessions), None)
     return orders
 
 
-def _pages(path: Path) -> Mapping[tuple[str, date], dict[datetime, Member]]:
-    pages: dict[tuple[str, date], dict[datetime, Member]] = defaultdict(dict)
+def _terms_of_2019(data: Path, symbols: int | None) -> Orders:
+    """Take pages of every expiry, and for each the chain of its front expiry's day, which prices what lives on."""
+    orders = Orders()
+    pages = _some_pages({key: page for name in TERMS for key, page in _pages(data / name).items()}, symbols)
+    sessions = _closes(_pages(data / CHAINS[INDEX_2019]))
+    chains = _chains_of(pages, orders.left_out)
+    for chain in chains.values():
+        closing = chains.get((chain.underlying, _expiry(chain)))
+        settled = _settled(chain, sessions)
+        if closing is None and not isinstance(settled, Reason):
+            settled = Reason("NO_CLOSING_CHAIN", f"No chain of {chain.underlying} is recorded on {_expiry(chain)}.")
+        _put(orders, TERMS_2019, chain, settled, None, closing=closing)
+    return orders
+
+
+def _some_pages(pages: Pages, symbols: int | None) -> Pages:
+    kept = set(sorted({symbol for symbol, _ in pages})[:symbols])
+    return {key: pages[key] for key in sorted(pages) if key[0] in kept}
+
+
+def _closes(pages: Pages) -> Sessions:
+    """Read the last page of each day, where there is one after the close, as the day's price."""
+    sessions: Sessions = defaultdict(dict)
+    for (symbol, day), stamped in pages.items():
+        close = _last(stamped, after=CLOSES)
+        if close is not None and (last := _one(close, Counter())) is not None and last.spot is not None:
+            sessions[symbol][day] = Session(day, last.spot, last.spot)
+    return sessions
+
+
+def _chains_of(pages: Pages, left_out: Counter[str]) -> dict[tuple[str, date], CapturedChain]:
+    """Read the last page inside each session."""
+    found: dict[tuple[str, date], CapturedChain] = {}
+    seen: set[bytes] = set()
+    for key, stamped in pages.items():
+        page = _last(stamped, before=CLOSES)
+        if page is not None and (chain := _fresh(page, seen, left_out)) is not None:
+            found[key] = chain
+    return found
+
+
+def _pages(path: Path) -> Pages:
+    pages: dict[tuple[str, date], dict[datetime, Page]] = defaultdict(lambda: defaultdict(list))
     for member in members(path):
         match = _PAGE.search(member.name)
         if match is not None:
             stamp = datetime.strptime(match["stamp"].replace("-", ":", -1), "%d:%m:%Y_%H:%M")  # noqa: DTZ007
-            pages[match["symbol"], stamp.date()][stamp] = member
+            pages[match["symbol"], stamp.date()][stamp].append(member)
     return pages
 
 
-def _last(stamped: Mapping[datetime, Member], *, before: time = time.max, after: time = time.min) -> Member | None:
-    inside = [stamp for stamp in stamped if after <= stamp.time() < before]
-    return stamped[max(inside)] if inside else None
+def _last(stamped: Mapping[datetime, Page], *, before: time = time.max, after: time = time.min) -> Page | None:
+    """Return the last page between two clock times of those with the most expiries."""
+    inside = {stamp: page for stamp, page in stamped.items() if after <= stamp.time() < before}
+    return inside[max(inside, key=lambda stamp: (len(inside[stamp]), stamp))] if inside else None
 
 
-def _one(page: Member, left_out: Counter[str]) -> CapturedChain | None:
+def _one(page: Page, left_out: Counter[str]) -> CapturedChain | None:
     """Read one page; closed and frozen days are refused by the reader."""
     try:
-        return next(_captured([[page]], left_out), None)
+        return next(_captured([page], left_out), None)
     except OptionsError as refusal:
         left_out[refusal.reason.code] += 1
         return None
 
 
-def _fresh(page: Member, seen: set[bytes], left_out: Counter[str]) -> CapturedChain | None:
+def _fresh(page: Page, seen: set[bytes], left_out: Counter[str]) -> CapturedChain | None:
     """Read a page unless the same bytes came before: the collector stored copies of old pages."""
-    digest = hashlib.sha256(page.data).digest()
+    digest = hashlib.sha256(b"".join(member.data for member in page)).digest()
     if digest in seen:
         left_out["COPY"] += 1
         return None

@@ -19,7 +19,7 @@ from market.sources.simulated.noise import Counts, stream
 from market.sources.simulated.paths import Moment, Paths, indian_time
 from market.sources.simulated.strikes import chain_window, listed_steps, tick_of_option, tick_of_share
 from market.sources.simulated.surface import Surface, surface_of
-from market.sources.simulated.universe import BY_SYMBOL, UNIVERSE, Listing
+from market.sources.simulated.universe import BY_SYMBOL, UNIVERSE, VOLATILITY_INDEX, Listing
 
 _WEEKLIES = 4
 _MONTHLIES = 3
@@ -75,13 +75,23 @@ class SimulatedMarket:
         return _touch_of(book, contract, (int(contract.option_type is OptionType.PUT), column))
 
     def candles(self, underlying: str, *, since: date, as_of: datetime) -> Sequence[DayCandle]:
-        """The sessions of the simulated path that have closed by then, on the tick of their day."""
-        listing, at = _listing(underlying), indian_time(as_of)
-        return [
-            self._candle(listing, number)
+        """The sessions of the simulated path that have closed by then, on the tick of their day; India VIX too."""
+        at = indian_time(as_of)
+        closed = [
+            number
             for number, session in enumerate(self._paths.sessions)
             if session.day >= since and session.closes <= at
         ]
+        if underlying == VOLATILITY_INDEX:
+            return [self._fear(number) for number in closed]
+        listing = _listing(underlying)
+        return [self._candle(listing, number) for number in closed]
+
+    def _fear(self, number: int) -> DayCandle:
+        """India VIX of a session, which runs from its open to its close without turning."""
+        session = self._paths.sessions[number]
+        first, last = (self.volatility_index(as_of=at) for at in (session.opens, session.closes))
+        return DayCandle(session.day, first, max(first, last), min(first, last), last)
 
     def _candle(self, listing: Listing, number: int) -> DayCandle:
         day = self._paths.sessions[number].day

@@ -7,11 +7,13 @@ import pytest
 
 from market.calendar import IST, sessions_between
 from market.models import DailyBar
+from market.services.candles import closed_candles
 from market.services.capture import capture_chains
 from market.services.daily_bars import LOOKBACK, record_daily_bars
-from market.services.past import past_sessions
+from market.services.past import past_of
 from market.sessions import FEWEST_SESSIONS
 from market.sources import build_source
+from strategies.services.views import weather
 from tests.factories import record_past
 
 pytestmark = pytest.mark.django_db
@@ -69,29 +71,46 @@ def test_a_symbol_nobody_knows_is_a_reason_and_stops_no_other(market):
     assert days_of("INFY")
 
 
+def past():
+    return past_of(closed_candles(["INFY"], as_of=AS_OF)["INFY"], as_of=AS_OF)
+
+
 def test_capturing_chains_keeps_the_past_too(market):
     capture_chains(market, ["INFY"], as_of=AS_OF)
 
-    assert past_sessions(["INFY"], as_of=AS_OF)["INFY"].variances.size > FEWEST_SESSIONS
+    assert past().variances.size > FEWEST_SESSIONS
 
 
 def test_the_variance_of_a_past_is_that_of_its_sessions():
     record_past("INFY", until=DAY, volatility=0.20)
 
-    past = past_sessions(["INFY"], as_of=AS_OF)["INFY"]
+    found = past()
 
-    assert past.variances == pytest.approx(np.full(past.variances.size, 0.04), rel=2e-3)
-    assert past.returns.size == past.variances.size
+    assert found.variances == pytest.approx(np.full(found.variances.size, 0.04), rel=2e-3)
+    assert found.returns.size == found.variances.size
 
 
 def test_a_short_past_is_none():
     record_past("INFY", until=DAY, volatility=0.20, sessions=FEWEST_SESSIONS)
 
-    assert past_sessions(["INFY"], as_of=AS_OF) == {}
+    assert past() is None
 
 
 def test_a_split_ends_the_past():
     record_past("INFY", until=DAY - timedelta(days=10), volatility=0.20, sessions=60)
     record_past("INFY", until=DAY, volatility=0.20, sessions=6, price=20.0)
 
-    assert past_sessions(["INFY"], as_of=AS_OF) == {}
+    assert past() is None
+
+
+def test_capturing_keeps_what_every_market_view_asks_for(market):
+    capture_chains(market, ["INFY"], as_of=AS_OF)
+
+    now = weather(closed_candles(["NIFTY", "INDIAVIX"], as_of=AS_OF), as_of=AS_OF)
+
+    last = closed_candles(["INDIAVIX"], as_of=AS_OF)["INDIAVIX"]
+    assert now.vix.close == last.closes[-1]
+    assert 8.0 < now.vix.close < 40.0
+    assert (last.lows <= last.closes).all()
+    assert isinstance(now.trend, float)
+    assert set(DailyBar.objects.filter(symbol__in=["NIFTY", "INDIAVIX"]).values_list("series", flat=True)) == {"IDX"}

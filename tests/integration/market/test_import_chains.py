@@ -71,6 +71,19 @@ def test_what_is_stored_reads_back_as_it_was() -> None:
     assert (snapshot.quote_count, snapshot.spot, snapshot.is_index) == (3, pytest.approx(101.5), False)
 
 
+def test_a_quote_keeps_its_own_time_and_another_time_is_another_chain() -> None:
+    early = NOON - timedelta(minutes=5)
+    first, *rest = make_chain().quotes
+    chain = replace(make_chain(), quotes=(replace(first, quoted_at=early), *rest))
+
+    store_chain(chain)
+
+    assert latest_chain("ACME", as_of=NOON) == chain
+    assert list(OptionQuote.objects.order_by("quoted_at").values_list("quoted_at", flat=True)) == [early, NOON, NOON]
+    assert store_chains([chain]).unchanged == 1
+    assert store_chains([make_chain()]).refused == {"CONFLICT": 1}
+
+
 def test_a_quote_later_than_the_moment_is_never_returned() -> None:
     store_chain(make_chain(at=NOON))
     store_chain(make_chain(at=NOON + timedelta(minutes=5), last_price=9.0))

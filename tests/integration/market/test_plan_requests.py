@@ -13,10 +13,11 @@ from market.models import ChainSnapshot, OptionQuote, WatchlistItem
 from market.quality import Refusal
 from market.services.capture import contract_counts
 from market.services.chains import store_chain
-from market.services.load import listings, load_chain
+from market.services.load import listings
 from market.sources.simulated import SimulatedMarket
 from tests.factories import InstrumentFactory, UnderlyingFactory
 from tests.integration.market.test_volatility_history import chain
+from tests.stored import load_chain
 
 pytestmark = pytest.mark.django_db
 

@@ -16,8 +16,11 @@ from market.errors import Reason
 from market.models import DailyBar, IvSummary
 from market.ports import CapturedChain, CapturedQuote
 from market.quant import black
+from market.quant.volatility import forecast_variance
+from market.services.candles import closed_candles
 from market.services.capture import capture_chains
 from market.services.chains import store_chain
+from market.services.past import past_of
 from market.services.volatility import Realised, read_volatility, record_iv, record_sessions
 from market.sources import build_source
 from tests.factories import UnderlyingFactory
@@ -47,10 +50,10 @@ def chain(symbol="ACME", *, volatility=0.25, expiries=(NEAR, NEXT), taken_at=AS_
     return CapturedChain(symbol, taken_at, "test", 1_000.0, tuple(quotes))
 
 
-def history(symbol, volatilities, *, last=DAY):
+def history(symbol, volatilities, *, last=DAY, days=30.0):
     rows = [
         IvSummary(symbol=symbol, date=last - timedelta(days=place), atm_iv=float(volatility), iv_skew=0.0,
-                  data_points=10, days_to_expiry=30.0, interpolated=True, fit_error=0.0, source="test", taken_at=AS_OF)
+                  data_points=10, days_to_expiry=days, interpolated=True, fit_error=0.0, source="test", taken_at=AS_OF)
         for place, volatility in enumerate(reversed(volatilities))
     ]  # fmt: skip
     IvSummary.objects.bulk_create(rows)
@@ -208,6 +211,48 @@ def test_a_reading_compares_implied_with_realised():
     assert isinstance(reading.realised, Realised)
     assert reading.iv_over_realised == pytest.approx(reading.atm / reading.realised.yang_zhang)
     assert reading.realised.forecast > 0.0
+
+
+def test_the_forecast_is_the_generators_from_all_closed_sessions():
+    UnderlyingFactory(symbol="ACME")
+    store_chain(chain())
+    bars("ACME", 400)
+
+    reading = read()
+
+    past = past_of(closed_candles(["ACME"], as_of=AS_OF)["ACME"], as_of=AS_OF)
+    assert past.variances.size == 200  # the sessions of 200 days, as the generator looks back
+    assert reading.realised.forecast == pytest.approx(forecast_variance(past.variances, implied=reading.atm) ** 0.5)
+
+
+def test_without_a_chain_the_forecast_rests_on_all_sessions_too():
+    bars("ACME", 400)
+
+    reading = read()
+
+    variances = past_of(closed_candles(["ACME"], as_of=AS_OF)["ACME"], as_of=AS_OF).variances
+    assert reading.realised.forecast == pytest.approx(forecast_variance(variances) ** 0.5)
+    assert reading.realised.forecast != pytest.approx(forecast_variance(variances[-22:]) ** 0.5)
+
+
+def test_a_session_that_has_not_closed_is_not_read():
+    bars("ACME", 23)
+
+    reading = read_volatility(["ACME"], as_of=AS_OF - timedelta(minutes=1))[0]
+
+    assert reading.realised.code == "INSUFFICIENT_HISTORY"
+
+
+def test_a_history_of_other_maturities_is_flagged():
+    store_chain(chain())
+    history("ACME", [0.2] * 40 + [0.3] * 25, last=DAY - timedelta(days=1))
+    history("ACME", [0.3] * 5, last=DAY - timedelta(days=70), days=4.0)
+    record_iv(["ACME"], AS_OF)
+
+    flag = next(flag for flag in read().flags if flag.code == "MIXED_MATURITIES")
+
+    assert "5 of 71 sessions" in flag.sentence
+    assert "MIXED_MATURITIES" not in {flag.code for flag in read(lookback=60).flags}
 
 
 @pytest.mark.parametrize(("count", "jump", "code"), [(22, None, "INSUFFICIENT_HISTORY"), (23, 20, "SPLIT_SUSPECTED")])

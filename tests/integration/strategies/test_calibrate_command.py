@@ -2,7 +2,7 @@
 
 import json
 import math
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 from django.urls import include, path
 
-from market.calendar import IST
+from market.calendar import IST, session_on
 from market.errors import Reason
 from optionsv4.urls import urlpatterns as ours
 from strategies.calibration import recalibrated
@@ -22,8 +22,8 @@ from strategies.catalog import CATALOGUE
 from strategies.errors import StrategyError
 from strategies.models import CalibrationBin, CalibrationRun, CalibrationScore, RecalibrationMap
 from strategies.services.calibrate import calibrate, calibration_of, current_map, keep
-from strategies.services.recorded_trials import INDEX_2019, STOCKS_2019, STOCKS_2026, orders_of
-from strategies.trials import Trials
+from strategies.services.recorded_trials import INDEX_2019, STOCKS_2019, STOCKS_2026, TERMS_2019, orders_of
+from strategies.trials import Trials, trials_of
 
 pytestmark = pytest.mark.django_db
 
@@ -213,6 +213,29 @@ def test_closed_days_and_unrecorded_expiries_of_2019_are_left_out(shared_data: P
     for order in orders.ready:
         moved = order.captured.quotes[0].expiry - order.captured.taken_at.date()
         assert moved == order.expiry - order.taken_on  # the time to expiry stayed
+
+
+@pytest.mark.realdata
+def test_structures_of_two_expiries_are_settled_by_the_chain_of_their_front_expirys_day(shared_data: Path):
+    orders = orders_of(TERMS_2019, shared_data)
+
+    assert {order.captured.underlying for order in orders.ready} == {"NIFTY", "BANKNIFTY"}
+    assert orders.left_out["NO_CLOSING_CHAIN"] > 0
+    for order in orders.ready:
+        assert order.closing is not None
+        front = min(quote.expiry for quote in order.captured.quotes)
+        assert order.closing.taken_at.date() == front
+        assert front - order.captured.taken_at.date() == order.expiry - order.taken_on  # moved by the same weeks
+        for quote in order.captured.quotes:
+            session = session_on(quote.expiry)
+            assert session is not None
+            assert session.closes.time() == time(15, 30)
+    tried = [trials_of(order, CATALOGUE, most=8) for order in orders.ready]
+    found = [trials for trials, _ in tried if trials is not None]
+    slugs = {CATALOGUE[place].slug for trials in found for place in trials.structure.tolist()}
+    assert sum(trials.profit.size for trials in found) > 400
+    assert slugs == {structure.slug for structure in CATALOGUE if structure.expiries_needed == 2}
+    assert not any("LEG_LIVES_ON" in left_out for _, left_out in tried)
 
 
 @pytest.mark.realdata

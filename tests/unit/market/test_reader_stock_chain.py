@@ -161,3 +161,39 @@ def test_the_first_member_of_the_intraday_archives(shared_data: Path, name: str,
 
     assert len(reading.refusals) == refused
     assert len(reading.chains) == chains
+
+
+def rows_at(*clocks: str) -> str:
+    head = ORDERS["2025-12-23"][0]
+    rows = [
+        f"ACME,2026-02-24,{100 + rung}.0,5.5,200,4.5,200,2026-01-30 {clock},101.5,1"
+        for rung, clock in enumerate(clocks)
+    ]
+    return "\n".join([head, *rows])
+
+
+def test_a_row_of_another_time_keeps_its_own() -> None:
+    (chain,), _ = one(rows_at("11:50", "11:59"))
+
+    assert chain.taken_at == datetime(2026, 1, 30, 11, 59, tzinfo=IST)
+    early = datetime(2026, 1, 30, 11, 50, tzinfo=IST)
+    assert [quote.quoted_at for quote in chain.quotes] == [early, early, None, None]
+
+
+def test_rows_collected_after_the_close_are_all_of_the_closing_minute() -> None:
+    member = Member("option_chain_2026-01-30.csv", rows_at("16:50", "17:26").encode())
+
+    (reading,) = readings([member])
+
+    (chain,) = reading.chains
+    assert chain.taken_at == datetime(2026, 1, 30, 15, 29, tzinfo=IST)
+    assert {quote.quoted_at for quote in chain.quotes} == {None}
+
+
+def test_a_row_from_before_the_close_keeps_its_time_beside_those_of_the_closing_minute() -> None:
+    member = Member("option_chain_2026-01-30.csv", rows_at("15:10", "17:26").encode())
+
+    (reading,) = readings([member])
+
+    times = {quote.quoted_at for quote in reading.chains[0].quotes}
+    assert times == {None, datetime(2026, 1, 30, 15, 10, tzinfo=IST)}

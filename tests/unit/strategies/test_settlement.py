@@ -1,16 +1,19 @@
 """What candidates became: settled prices, what breaks them, and profits by hand."""
 
+import math
 from datetime import date, timedelta
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
+from market.contract import OptionType
 from market.errors import InvalidInput, Reason
-from strategies.batch import concatenate
+from strategies.batch import concatenate, join
 from strategies.build import candidate_of
 from strategies.catalog import BY_SLUG
 from strategies.search import neighbourhood
-from strategies.settlement import Session, adjusted, settled_profit, settlement_price
+from strategies.settlement import Session, adjusted, settled_profit, settlement_price, worth_later
 from strategies.table import contract_table
 from tests.builders import make_chain
 
@@ -109,3 +112,32 @@ def test_a_leg_that_lives_on_and_a_price_that_is_none_are_refused():
         settled_profit(batch, 2_200.0)
     with pytest.raises(InvalidInput, match="NOT_A_PRICE"):
         settled_profit(batch, 0.0)
+
+
+def test_what_lives_on_is_worth_the_smile_of_that_day_at_the_settled_price():
+    chain = make_chain(2_200, days=(25, 53), carry=0.0)
+    closing = make_chain(2_250, days=(53,), volatility=0.30, skewed=False, carry=0.0)
+    table = contract_table(chain)
+    sold, bought = table.row(0, OptionType.CALL, 5), table.row(1, OptionType.CALL, 5)
+
+    later = worth_later(table, closing, 2_300.0)
+
+    strike, spread = float(table.strike[bought]), 0.30 * math.sqrt(53 / 365)
+    first = math.log(2_300.0 / strike) / spread + 0.5 * spread
+    fair = 2_300.0 * norm.cdf(first) - strike * norm.cdf(first - spread)
+    assert later[bought] == pytest.approx(fair)
+    assert math.isnan(later[sold])  # its expiry is over
+    batch = join(table, [(BY_SLUG["calendar-spread"], 0, np.array([[sold, bought]]))])
+    found = settled_profit(batch, 2_300.0, later=later)
+    assert found[0] == pytest.approx(fair - (2_300.0 - strike) + batch.net_premium[0])
+
+
+def test_what_lives_on_in_no_recorded_chain_has_no_profit():
+    chain = make_chain(2_200, days=(25, 53))
+    table = contract_table(chain)
+    rows = np.array([[table.row(0, OptionType.CALL, 5), table.row(1, OptionType.CALL, 5)]])
+    batch = join(table, [(BY_SLUG["calendar-spread"], 0, rows)])
+
+    later = worth_later(table, make_chain(2_200, days=(81,)), 2_200.0)
+
+    assert math.isnan(settled_profit(batch, 2_200.0, later=later)[0])

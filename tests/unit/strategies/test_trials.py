@@ -1,7 +1,7 @@
 """Candidates of one chain: what was forecast, what came, and what was left out."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pytest
@@ -59,6 +59,63 @@ def test_every_simple_structure_is_tried_as_its_rules_place_it_and_around():
     assert trials.own.tolist() == [True, False, False, False] * 3
     assert left_out == {"LEG_LIVES_ON": 1}
     assert (trials.symbol, trials.expiry, trials.days) == ("ACME", EXPIRY, 25)
+
+
+def two_expiries(*, spot: float = 2_200.0, days: tuple[int, ...] = (25, 53), back: int = 0) -> CapturedChain:
+    """A chain taken `back` days later, its expiries so many days from the first one."""
+    made = make_chain(spot, days=tuple(day - back for day in days), skewed=False, spread=0.002, carry=0.0)
+    quotes = [
+        CapturedQuote(
+            expiry.expiry + timedelta(days=back),
+            float(strike),
+            option_type,
+            last_price=float(side.last_price[place]),
+            bid=float(side.bid[place]) or None,
+            ask=float(side.ask[place]),
+            bid_quantity=6_500,
+            ask_quantity=6_500,
+            volume=100_000,
+            open_interest=100_000,
+        )
+        for expiry in made.expiries
+        for option_type in OptionType
+        for side in [expiry.side(option_type)]
+        for place, strike in enumerate(expiry.strikes)
+    ]
+    return CapturedChain("ACME", TAKEN_AT + timedelta(days=back), "made", spot, tuple(quotes))
+
+
+TERMS = replace(ORDER, captured=two_expiries(), closing=two_expiries(days=(53,), back=25), settled=2_200.0)
+
+
+def test_with_a_chain_of_the_day_of_expiry_what_lives_on_is_tried_and_nothing_else():
+    trials, left_out = trials_of(TERMS, STRUCTURES, most=4)
+
+    assert trials is not None
+    assert np.bincount(trials.structure).tolist() == [0, 0, 0, 4]
+    assert "LEG_LIVES_ON" not in left_out
+    assert trials.profit[0] > 0.0  # it stood at the strike, at the same volatility
+    far, _ = trials_of(replace(TERMS, settled=2_600.0), STRUCTURES, most=4)
+    assert far is not None
+    assert (far.profit < 0.0).all()
+    assert np.array_equal(far.smile, trials.smile)
+
+
+def test_a_leg_that_the_day_of_expiry_does_not_quote_leaves_its_candidate_out():
+    other = replace(TERMS, closing=two_expiries(days=(81,), back=25))
+
+    trials, left_out = trials_of(other, STRUCTURES, most=4)
+
+    assert trials is None
+    assert left_out == {"NOT_QUOTED_LATER": 4}
+
+
+def test_a_day_of_expiry_without_a_usable_chain_is_a_reason():
+    other = replace(TERMS, closing=replace(two_expiries(), quotes=two_expiries().quotes[:1]))
+
+    trials, left_out = trials_of(other, STRUCTURES, most=4)
+
+    assert (trials, left_out) == (None, {"NO_USABLE_EXPIRY": 1})
 
 
 def test_forecasts_are_probabilities_and_the_profit_is_that_of_the_settled_price():
