@@ -25,10 +25,11 @@ from allocation.models import Account, Allocation, AllocationRun, IndustryAlloca
 from market.calendar import IST
 from market.contract import Contract, Side
 from market.errors import Reason
-from market.margin import MarginLeg, margin_per_set
 from market.models import Underlying
 from market.quant.ticks import to_decimal
 from market.services.load import touch_depths
+from strategies.catalog import BY_SLUG
+from strategies.margins import HeldLeg, margin_group, margin_of
 from strategies.models import OptionStrategy, StrategyLeg
 from strategies.querysets import StrategyQuerySet
 from strategies.services.marking import mark
@@ -131,17 +132,29 @@ def _fresh(as_of: datetime) -> StrategyQuerySet:
 def _proposals(rows: Sequence[OptionStrategy], as_of: datetime) -> list[Proposal]:
     """Proposals of the rows that say enough to size them: spot, lot and legs (one query, legs prefetched)."""
     facts = {fact.symbol: fact for fact in Underlying.objects.filter(symbol__in={row.stock_name for row in rows})}
-    complete = (row for row in rows if row.spot_price and row.lot_size and row.legs.all())
+    complete = (row for row in rows if row.spot_price and row.lot_size and _says_enough(row))
     return [_proposal(row, facts.get(row.stock_name), as_of) for row in complete]
+
+
+def _held(leg: StrategyLeg, lot_size: int) -> HeldLeg:
+    volatility = None if leg.implied_volatility is None else float(leg.implied_volatility)
+    return HeldLeg(leg.contract, leg.side.sign * leg.lots * lot_size, float(leg.premium), volatility)
+
+
+def _says_enough(row: OptionStrategy) -> bool:
+    """Whether there are legs, and a volatility of every option among them."""
+    legs = row.legs.all()
+    return bool(legs) and all(leg.implied_volatility or leg.option_type is None for leg in legs)
 
 
 def _proposal(row: OptionStrategy, fact: Underlying | None, as_of: datetime) -> Proposal:
     lot = row.lot_size or 0
-    legs = [MarginLeg(leg.side, leg.contract.option_type, leg.lots * lot, float(leg.premium)) for leg in row.legs.all()]
-    margin = margin_per_set(
+    legs = [_held(leg, lot) for leg in row.legs.all()]
+    structure = BY_SLUG.get(row.structure)
+    margin = margin_of(
         legs,
+        group="cash" if structure is not None and structure.margin_group == "cash" else margin_group(legs),
         spot=float(row.spot_price or 0),
-        max_loss=None if row.max_loss is None else float(row.max_loss),
         is_index=fact is not None and fact.kind == Underlying.Kind.INDEX,
         as_of=as_of.astimezone(IST).date(),
     )

@@ -36,6 +36,7 @@ from market.services.chains import store_chains
 from strategies.catalog import CATALOGUE
 from strategies.models import GenerationRun, OptionStrategy, StrategyExitLevels, StrategyParameters
 from strategies.score import REASONS, RiskProfile
+from strategies.services.contradictions import without_margin
 from strategies.services.generation import generate, start_run
 
 ARCHIVES = (
@@ -238,7 +239,10 @@ def _look(run: GenerationRun, seen: Seen) -> None:
 
 
 def faults(run: GenerationRun) -> tuple[int, int]:
-    """Return how many rows cannot win or are expected to lose, and how many lack a figure, an expiry or an exit."""
+    """Return how many rows cannot win or are expected to lose, and how many lack a figure, an expiry or an exit.
+
+    A margin of zero is none, but for what neither sells an option nor pays for itself.
+    """
     rows = OptionStrategy.objects.filter(run=run)
     figures = StrategyParameters.objects.filter(strategy__run=run)
     exits = StrategyExitLevels.objects.filter(strategy__run=run)
@@ -248,6 +252,7 @@ def faults(run: GenerationRun) -> tuple[int, int]:
     turning = ~Q(breakevens=[]) | Q(profit_ranges=EVERYWHERE)
     complete = set(figures.filter(whole & turning).values_list("strategy_id", flat=True))
     complete &= set(rows.filter(expiry__isnull=False).values_list("pk", flat=True))
+    complete -= set(without_margin(rows).values_list("pk", flat=True))
     complete &= set(
         exits.filter(stop_loss__isnull=False, profit_target_1__isnull=False, time_exit_dte__isnull=False)
         .annotate(row=F("strategy_id"))

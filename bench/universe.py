@@ -19,6 +19,7 @@ from market.services.load import load_chains
 from strategies.catalog import CATALOGUE
 from strategies.models import GenerationRun, OptionStrategy, StrategyExitLevels, StrategyParameters
 from strategies.search import neighbourhoods
+from strategies.services.contradictions import without_margin
 from strategies.services.crew import generate_in_processes
 from strategies.services.generation import generatable, start_run
 from strategies.table import contract_table
@@ -50,7 +51,7 @@ def run() -> list[tuple[str, float, str, float]]:
     rows = OptionStrategy.objects.filter(run=whole)
     parameters = StrategyParameters.objects.filter(strategy__run=whole)
     negative = parameters.filter(expected_value__lt=0).count() + rows.filter(expected_profit__lte=0).count()
-    empty = parameters.filter(margin_required=None).count() + rows.filter(expiry=None).count()
+    empty = without_margin(rows).count() + rows.filter(expiry=None).count()
     empty += (
         parameters.filter(expected_value=None).count()
         + rows.count()

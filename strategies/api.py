@@ -8,9 +8,11 @@ from django.shortcuts import get_object_or_404
 from ninja import Field, Query, Router, Schema
 from ninja.errors import HttpError
 
+from strategies.convention import EVENT, TERMS, ProbabilityConvention
 from strategies.errors import NotMarkable
 from strategies.models import ExecutionStatus, OptionStrategy, StrategyParameters
 from strategies.services.marking import DEFAULT_PRIORITY, PEOPLE_HIGHEST, MarkReport, mark, unmark
+from strategies.services.probability import RankBy, Stated, ranked, stated
 
 router = Router(tags=["option strategies"])
 MARK_PERMISSION = "strategies.mark_optionstrategy"
@@ -51,7 +53,38 @@ class StrategyOut(Schema):
     execution_priority: int
     execution_notes: str | None
     generated_on: datetime
+    superseded_by_id: int | None
     executed_at: datetime | None
+
+
+class ConventionOut(Schema):
+    """What a probability of profit takes for granted."""
+
+    convention: str
+    name: str
+    event: str
+    anchor: str
+    distribution: str
+    day_count: str
+
+
+class ProbabilityOut(Schema):
+    """A probability of profit under one convention; null with a reason code where it is not known."""
+
+    convention: str
+    value: float | None
+    reason: str
+
+
+class ListedStrategy(StrategyOut):
+    """One strategy of the list, with its probability of profit under each convention."""
+
+    probabilities: list[ProbabilityOut]
+
+    @staticmethod
+    def resolve_probabilities(strategy: OptionStrategy) -> list[Stated]:
+        """One by each convention."""
+        return [stated(strategy, convention) for convention in ProbabilityConvention]
 
 
 class ExitRowOut(Schema):
@@ -96,7 +129,7 @@ class MetricsOut(Schema):
     flags: list[dict[str, str]]
 
 
-class StrategyDetail(StrategyOut):
+class StrategyDetail(ListedStrategy):
     """One strategy with its legs, metrics and exits."""
 
     legs: list[LegOut]
@@ -129,6 +162,8 @@ class Filters(Schema):
     symbol: str | None = Field(None, max_length=40, pattern=r"^[^\x00]*$")
     status: ExecutionStatus | None = None
     min_score: float = Field(0, ge=0, le=1, allow_inf_nan=False)
+    probability: ProbabilityConvention = ProbabilityConvention.SMILE
+    rank_by: RankBy = "score"
     limit: int = Field(50, ge=1, le=500)
     offset: int = Field(0, ge=0, le=1_000_000)
 
@@ -140,15 +175,32 @@ class MarkIn(Schema):
     notes: str = Field("", max_length=500, pattern=r"^[^\x00]*$")
 
 
-@router.get("", response=list[StrategyOut])
+@router.get("", response=list[ListedStrategy])
 def list_strategies(request: HttpRequest, filters: Query[Filters]) -> QuerySet[OptionStrategy]:
-    """Strategies, best first."""
-    rows = OptionStrategy.objects.filter(total_score__gte=filters.min_score).order_by("-total_score", "id")
+    """Strategies that stand, best first by score or by the probability of profit under the convention asked for."""
+    rows = OptionStrategy.objects.all().standing().filter(total_score__gte=filters.min_score)
     if filters.symbol:
         rows = rows.filter(stock_name=filters.symbol)
     if filters.status:
         rows = rows.filter(execution_status=filters.status)
-    return rows[filters.offset : filters.offset + filters.limit]
+    found = ranked(rows, filters.probability, rank_by=filters.rank_by)
+    return found[filters.offset : filters.offset + filters.limit]
+
+
+@router.get("/probability-conventions", response=list[ConventionOut])
+def list_conventions(request: HttpRequest) -> list[dict[str, str]]:
+    """What each probability of profit takes for granted."""
+    return [
+        {
+            "convention": convention.value,
+            "name": terms.name,
+            "event": EVENT,
+            "anchor": terms.anchor,
+            "distribution": terms.distribution,
+            "day_count": terms.day_count,
+        }
+        for convention, terms in TERMS.items()
+    ]
 
 
 @router.get("/{int:strategy_id}", response={200: StrategyDetail, 404: Problem})

@@ -1,7 +1,5 @@
 """From a structure and a chain to listed contracts at prices one can trade, or a reason why not."""
 
-import hashlib
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -216,22 +214,6 @@ def _legs(
         _share_leg(number, rule, table.chain, front) if at is None else _option_leg(number, rule, table, row, at)
         for number, (rule, row, at) in enumerate(zip(structure.legs, rows, placed, strict=False), start=1)
     )
-
-
-def content_key(candidate: Candidate) -> str:
-    """Return the sha256 of what is traded: underlying, structure and legs (terms, side, ratio), in any order."""
-    legs = sorted(
-        [
-            leg.contract.expiry.isoformat() if leg.contract.expiry else "",
-            "" if leg.contract.strike is None else f"{leg.contract.strike:.4f}",
-            leg.kind.value,
-            leg.side.value,
-            str(leg.ratio),
-        ]
-        for leg in candidate.legs
-    )
-    content = json.dumps([candidate.underlying, candidate.structure.slug, legs], separators=(",", ":"))
-    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def _place_all(rules: Sequence[LegRule], chain: Chain, expiries: Sequence[ExpiryChain]) -> tuple[Placed | None, ...]:

@@ -168,7 +168,7 @@ def exit_levels(structure: Structure, evaluation: Evaluation) -> ExitLevels:
         profit_target_1=first,
         profit_target_2=second,
         profit_target_3=third,
-        stop_loss=_stop(rule, evaluation),
+        stop_loss=_stop(rule, evaluation)[0],
         time_exit_dte=min(rule.time_exit_dte, int(evaluation.days_to_expiry * ENTRY_SHARE)),
         delta_exit_threshold=max(rule.delta, abs(evaluation.net_delta) + DELTA_ROOM),
         vega_exit_threshold=max(VEGA_GROWTH * abs(evaluation.net_vega), evaluation.tail_loss),
@@ -189,15 +189,29 @@ def _target_basis(rule: ExitRule, evaluation: Evaluation) -> float:
     return min(evaluation.max_profit, max(evaluation.tail_gain, abs(evaluation.option_premium)))
 
 
-def _stop(rule: ExitRule, evaluation: Evaluation) -> float:
-    """Return the loss to leave at, always short of the maximum loss."""
-    capped = CAPPED_STOP * evaluation.max_loss
+def _stop(rule: ExitRule, evaluation: Evaluation) -> tuple[float, str]:
+    """Return the loss to leave at, always short of the maximum loss, and which rule set it."""
     if rule.stop_of_credit is not None and evaluation.option_premium > 0.0:
-        credit = evaluation.option_premium
+        return _stop_of_credit(rule.stop_of_credit, evaluation)
+    premium, tail, worst = abs(evaluation.option_premium), evaluation.tail_loss, evaluation.max_loss
+    share = f"{rule.stop_of_loss:.0%}"
+    if worst <= max(tail, premium):
+        return rule.stop_of_loss * worst, f"{share} of the maximum loss."
+    if premium > tail:
+        return rule.stop_of_loss * premium, f"{share} of the premium, which is more than what the worst outcomes take."
+    return rule.stop_of_loss * tail, f"{share} of what the worst outcomes take."
+
+
+def _stop_of_credit(multiple: float, evaluation: Evaluation) -> tuple[float, str]:
+    credit, tail, capped = evaluation.option_premium, evaluation.tail_loss, CAPPED_STOP * evaluation.max_loss
+    stop, why = multiple * credit, f"{multiple:g} times the credit, short of the maximum loss."
+    if credit < NEAR_NOTHING * tail and stop < TAIL_STOP * tail:
         # A multiple of a credit near nothing would stop the position out on the first tick.
-        floor = TAIL_STOP * evaluation.tail_loss if credit < NEAR_NOTHING * evaluation.tail_loss else 0.0
-        return min(max(rule.stop_of_credit * credit, floor), capped)
-    return rule.stop_of_loss * min(evaluation.max_loss, max(evaluation.tail_loss, abs(evaluation.option_premium)))
+        stop = TAIL_STOP * tail
+        why = f"{TAIL_STOP:.0%} of what the worst outcomes take: {multiple:g} times so small a credit is no distance."
+    if capped < stop:
+        return capped, f"{CAPPED_STOP:.0%} of the maximum loss: a stop beyond it would never act."
+    return stop, why
 
 
 # --- typed rows ------------------------------------------------------------------------------------------------------
@@ -251,11 +265,7 @@ def _money_rows(rule: ExitRule, evaluation: Evaluation, levels: ExitLevels) -> I
     basis = "the premium paid" if of_debit else "what the best outcomes bring"
     for number, (share, amount) in enumerate(zip(rule.targets, _three(levels), strict=True), start=1):
         yield ExitLevel(ExitKind.MONEY, f"profit_target_{number}", amount, f"{share:.0%} of {basis}.")
-    if rule.stop_of_credit is not None and evaluation.option_premium > 0.0:
-        why = f"{rule.stop_of_credit:g} times the credit, short of the maximum loss."
-    else:
-        why = f"{rule.stop_of_loss:.0%} of what the worst outcomes take."
-    yield ExitLevel(ExitKind.MONEY, "stop_loss", levels.stop_loss, why)
+    yield ExitLevel(ExitKind.MONEY, "stop_loss", levels.stop_loss, _stop(rule, evaluation)[1])
 
 
 def _profit_rows(rule: ExitRule, evaluation: Evaluation, levels: ExitLevels) -> Iterator[ExitLevel]:

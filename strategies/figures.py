@@ -3,19 +3,22 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
 from market.calendar import IST
 from market.chain import ExpiryChain, Floats
-from market.margin import MarginLeg, margin_per_set
+from market.errors import Reason
 from market.quant.distribution import Distribution
 from market.sessions import Past
 from strategies.batch import Batch
 from strategies.build import Candidate
+from strategies.convention import NO_PAST
 from strategies.evaluate import Evaluation
 from strategies.forecast import flat_cdf, history_distribution
 from strategies.horizon import distribution_at
+from strategies.margins import HeldLeg, margin_of
 from strategies.passage import HALF, probability_of_reaching
 from strategies.payoff import Range, groups, outcomes
 from strategies.scenario import Region, Scenario, regions, scenarios, theta_profiles
@@ -50,6 +53,25 @@ class Figures:
     theta_profile: tuple[tuple[int, float], ...] = ()
     scenarios: tuple[Scenario, ...] = ()
     regions: tuple[Region, ...] = ()
+
+    @property
+    def unknown(self) -> dict[str, Reason]:
+        """Why each figure is None that is, by its name."""
+        return {name: why for name, why in _UNKNOWN.items() if getattr(self, name) is None}
+
+
+_UNKNOWN: Mapping[str, Reason] = MappingProxyType(
+    {
+        "probability_history": NO_PAST,
+        "forecast_volatility": NO_PAST,
+        "probability_half": Reason(
+            "PROFIT_UNBOUNDED",
+            "The profit has no bound, or only that of a price of zero: there is no half of it.",
+            "Use the profit targets, which are amounts of money.",
+        ),
+        "return_on_margin": Reason("NO_MARGIN", "Nothing is blocked, so there is nothing to earn a return on."),
+    }
+)
 
 
 def figures(
@@ -86,7 +108,7 @@ def figures(
         judged = [evaluations[place] for place in chosen]
         columns = _columns(group, judged, past, forecasts)
         for each, place in enumerate(chosen.tolist()):
-            margin = _margin(candidates[place], evaluations[place], batch)
+            margin = _margin(candidates[place], batch)
             value = evaluations[place].forecast_value * candidates[place].lot_size
             found[place] = Figures(
                 margin=margin,
@@ -203,16 +225,15 @@ def _volatility(forecast: Distribution, front: ExpiryChain) -> float:
     return front.smile.atm_volatility * wide / narrow
 
 
-def _margin(candidate: Candidate, evaluation: Evaluation, batch: Batch) -> float:
+def _margin(candidate: Candidate, batch: Batch) -> float:
     legs = [
-        MarginLeg(leg.side, leg.contract.option_type, leg.ratio * candidate.lot_size, leg.price)
+        HeldLeg(leg.contract, leg.side.sign * leg.ratio * candidate.lot_size, leg.price, leg.iv)
         for leg in candidate.legs
     ]
-    unlimited = math.isinf(evaluation.max_loss)
-    return margin_per_set(
+    return margin_of(
         legs,
+        group=candidate.structure.margin_group,
         spot=candidate.spot,
-        max_loss=None if unlimited else evaluation.max_loss * candidate.lot_size,
         is_index=batch.table.chain.is_index,
         as_of=candidate.taken_at.astimezone(IST).date(),
     )

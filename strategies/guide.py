@@ -7,6 +7,7 @@ from market.contract import Side
 from strategies.catalog import CATALOGUE, CHECKS
 from strategies.exits import DELTA_ROOM, ENTRY_SHARE, RULES, VEGA_GROWTH, ExitRule
 from strategies.liquidity import LIQUIDITY
+from strategies.ranking_guide import checks, ranking
 from strategies.spec import LegRule, Structure
 from strategies.strikes import (
     REACH,
@@ -38,7 +39,7 @@ MARGIN = MappingProxyType(
 
 def page() -> str:
     """Return the whole guide as Markdown."""
-    return "\n".join([*_preface(), *_table(CATALOGUE), "", *_exit_table(), *_sections(), *_checks()]) + "\n"
+    return "\n".join([*_preface(), *_table(CATALOGUE), "", *_exit_table(), *ranking(), *_sections(), *_checks()]) + "\n"
 
 
 def row(structure: Structure) -> tuple[str, ...]:
@@ -223,6 +224,7 @@ def _sections() -> Iterator[str]:
 def _checks() -> Iterator[str]:
     yield "## Checks of the quotes"
     yield ""
+    yield from checks()
     lines = [line for structure in CHECKS for line in section(structure)]
     yield from lines[:-1]
 

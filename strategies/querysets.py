@@ -13,8 +13,17 @@ class StrategyQuerySet(models.QuerySet[Any]):
     """Reads of the review list and the queue."""
 
     def pending(self) -> "StrategyQuerySet":
-        """Not yet marked, not yet expired."""
-        return self.filter(execution_status="pending").exclude(execution_detail="expired")
+        """Not yet marked, not yet expired, and what the newest run says."""
+        rows = self.filter(execution_status="pending", superseded_by__isnull=True)
+        return rows.exclude(execution_detail="expired")
+
+    def standing(self) -> "StrategyQuerySet":
+        """Everything but what a later run replaced before anybody marked it."""
+        return self.exclude(execution_status="pending", superseded_by__isnull=False)
+
+    def superseded(self) -> "StrategyQuerySet":
+        """What a later run replaced before anybody marked it."""
+        return self.filter(execution_status="pending", superseded_by__isnull=False)
 
     def marked(self) -> "StrategyQuerySet":
         """Everything a person or the allocator marked and nobody claimed."""
@@ -41,7 +50,7 @@ class StrategyQuerySet(models.QuerySet[Any]):
 
     def universe(self, day: date) -> "StrategyQuerySet":
         """One list over all underlyings of a trade date, best first (an index scan)."""
-        return self.filter(trade_date=day).order_by("-total_score", "id")
+        return self.standing().filter(trade_date=day).order_by("-total_score", "id")
 
     def ahead_of(self, row: Any) -> "StrategyQuerySet":
         """What stands before a strategy in that list."""

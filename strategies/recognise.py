@@ -109,17 +109,12 @@ def recognise(legs: Iterable[tuple[Contract, int]], *, cash_secured: bool = Fals
     return max(found, key=_preference, default=None)
 
 
-def shape_of(structure: Structure) -> Shape:
-    """Return what a structure asks of its strikes."""
-    return _shape(structure)
-
-
 def _preference(match: Recognised) -> tuple[bool, float, bool, int]:
     return (
         not match.broken_wing,
         match.confidence,
         match.structure.margin_group == "cash",
-        _shape(match.structure).conditions,
+        shape_of(match.structure).conditions,
     )
 
 
@@ -163,7 +158,7 @@ def _kind(contract: Contract) -> Kind:
 
 def _matches(structure: Structure, ratios: Mapping[Contract, int], factor: int) -> Iterator[Recognised]:
     """Yield the position as this structure, for every way of giving its contracts to the legs that fits."""
-    shape = _shape(structure)
+    shape = shape_of(structure)
     for contracts in _assignments(structure.legs, ratios):
         strikes = [contract.strike or 0.0 for contract in contracts]
         if not _fits(shape, strikes):
@@ -214,7 +209,8 @@ def _distance(strikes: Sequence[float], one: int, other: int) -> float:
 
 
 @lru_cache(maxsize=256)
-def _shape(structure: Structure) -> Shape:
+def shape_of(structure: Structure) -> Shape:
+    """Return what a structure asks of its strikes."""
     at = _typical_strikes(structure.legs)
     same = {
         place: rule.strike.leg_index for place, rule in enumerate(structure.legs) if isinstance(rule.strike, SameAs)

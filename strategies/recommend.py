@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 
 import numpy as np
 
 from market.chain import Chain, Flags, Floats
-from market.errors import OptionsError
+from market.errors import OptionsError, Reason
 from market.quant.distribution import Distribution
 from market.rulebook.charges import ChargeRates
 from market.sessions import Past
@@ -19,21 +20,26 @@ from strategies.exits import ExitLevels, exit_levels
 from strategies.figures import Figures, figures
 from strategies.forecast import forecasts
 from strategies.measure import Measures, measure, sharpened
+from strategies.quote_check import quote_flags
 from strategies.score import RiskProfile, Score, facts_of, first_gates, scores, totals
 from strategies.search import neighbourhoods
-from strategies.spec import Structure
+from strategies.spec import IvRegime, Structure
 from strategies.table import Ints, contract_table
 
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """A candidate that passed every gate, with everything computed about it."""
+    """A candidate that passed every gate, with everything computed about it.
+
+    `doubts` are the checks of the catalogue that contradict the quotes of an expiry it uses.
+    """
 
     candidate: Candidate
     evaluation: Evaluation
     score: Score
     exits: ExitLevels
     figures: Figures
+    doubts: tuple[tuple[date, Reason], ...] = ()
 
 
 @dataclass
@@ -55,6 +61,8 @@ def recommend(
     rates: ChargeRates,
     risk: RiskProfile,
     past: Past | None = None,
+    regime: IvRegime | None = None,
+    tested: float | None = None,
     structures: Sequence[Structure] = CATALOGUE,
 ) -> Recommended:
     """Search, measure, score and gate every structure; a refusal is a reason code, never a silent gap.
@@ -68,6 +76,10 @@ def recommend(
     past : Past, optional
         Closed sessions of the underlying; without it nothing is expected to earn more than the smile says, which is
         less than nothing after costs.
+    regime : {"low", "normal", "high"}, optional
+        Where implied volatility stands; None where it is not known, which neither raises nor lowers a score.
+    tested : float, optional
+        The tested direction of the market view, -1 to 1; None while nothing of a view has shown that it predicts.
     structures : sequence of Structure
         By default the whole catalogue.
 
@@ -84,12 +96,13 @@ def recommend(
     result.built, result.measured = len(batch.structures), batch.size
     expected = forecasts(chain, past)
     measures = measure(batch, rates=rates, forecasts=expected)
-    facts = facts_of(batch, measures)
+    facts = facts_of(batch, measures, regime=regime, tested=tested)
     codes, gated = first_gates(facts, risk)
     kept = _best(batch.which, totals(facts, risk), gated < 0)
     result.refusals |= _refused(batch, codes, gated)
     best = batch.take(kept)
     _keep(result, best, sharpened(best, measures.take(kept)), scores(facts.take(kept), risk), past, expected)
+    _doubt(result, quote_flags(chain, rates=rates))
     result.recommendations.sort(key=lambda each: (-each.score.total, each.candidate.structure.slug))
     return result
 
@@ -143,3 +156,11 @@ def _keep(
             result.refusals[candidate.structure.slug] = error.reason.code
             continue
         result.recommendations.append(Recommendation(candidate, evaluation, ranking, exits, figure))
+
+
+def _doubt(result: Recommended, found: Mapping[date, Sequence[Reason]]) -> None:
+    """Put the checks of the expiries it uses beside every recommendation."""
+    for place, each in enumerate(result.recommendations):
+        used = {leg.contract.expiry for leg in each.candidate.option_legs}
+        doubts = tuple((day, reason) for day, reasons in found.items() if day in used for reason in reasons)
+        result.recommendations[place] = replace(each, doubts=doubts)

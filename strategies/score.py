@@ -1,10 +1,10 @@
 """The ranking: additive, weighted, explained, with gates that say why a candidate is not recommended."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from market.chain import Flags, Floats
 from market.errors import Reason
 from strategies.batch import Batch, across, summed
 from strategies.measure import Measures
+from strategies.spec import IvRegime, Outlook, Structure
 from strategies.table import ContractTable, Ints
 
 RiskProfile = Literal["conservative", "moderate", "aggressive"]
@@ -22,11 +23,16 @@ STALE_VOLATILITY = 0.03  # volatility points (as a fraction) a price may beat th
 STALE_TICKS = 2.0  # and this many ticks on top, for options that are worth next to nothing
 FREE_LUNCH = 0.20  # of the tail loss: more expected value than this, before charges, is a bad quote
 MODELLED_TOUCH = 0.8  # data quality of a spread that was modelled, not seen
+NEITHER = 0.5  # of a component that says nothing for or against
+SIDES: Mapping[Outlook, float] = MappingProxyType({"Bullish": 1.0, "Bearish": -1.0, "Neutral": 0.0})
 
 
 @dataclass(frozen=True, slots=True)
 class Taste:
-    """How a risk profile ranks: weights that add up to 1, and what it refuses."""
+    """How a risk profile ranks: weights that add up to 1, and what it refuses.
+
+    The weight of `direction` counts only where a tested view exists; else the others are raised in proportion.
+    """
 
     weights: Mapping[str, float]
     least_probability: float
@@ -38,13 +44,15 @@ TASTES: Mapping[RiskProfile, Taste] = MappingProxyType(
         "conservative": Taste(
             weights=MappingProxyType(
                 {
-                    "probability": 0.32,
-                    "expected_value": 0.20,
-                    "reward_risk": 0.08,
-                    "liquidity": 0.15,
-                    "cost_drag": 0.10,
-                    "time_decay": 0.05,
-                    "data_quality": 0.10,
+                    "probability": 0.27,
+                    "expected_value": 0.18,
+                    "reward_risk": 0.07,
+                    "iv_fit": 0.06,
+                    "direction": 0.10,
+                    "liquidity": 0.13,
+                    "cost_drag": 0.08,
+                    "time_decay": 0.03,
+                    "data_quality": 0.08,
                 }
             ),
             least_probability=0.50,
@@ -53,13 +61,15 @@ TASTES: Mapping[RiskProfile, Taste] = MappingProxyType(
         "moderate": Taste(
             weights=MappingProxyType(
                 {
-                    "probability": 0.22,
-                    "expected_value": 0.20,
-                    "reward_risk": 0.18,
-                    "liquidity": 0.15,
-                    "cost_drag": 0.10,
-                    "time_decay": 0.05,
-                    "data_quality": 0.10,
+                    "probability": 0.18,
+                    "expected_value": 0.18,
+                    "reward_risk": 0.16,
+                    "iv_fit": 0.06,
+                    "direction": 0.10,
+                    "liquidity": 0.13,
+                    "cost_drag": 0.08,
+                    "time_decay": 0.03,
+                    "data_quality": 0.08,
                 }
             ),
             least_probability=0.25,
@@ -68,13 +78,15 @@ TASTES: Mapping[RiskProfile, Taste] = MappingProxyType(
         "aggressive": Taste(
             weights=MappingProxyType(
                 {
-                    "probability": 0.12,
-                    "expected_value": 0.20,
-                    "reward_risk": 0.28,
-                    "liquidity": 0.15,
-                    "cost_drag": 0.10,
-                    "time_decay": 0.05,
-                    "data_quality": 0.10,
+                    "probability": 0.10,
+                    "expected_value": 0.18,
+                    "reward_risk": 0.24,
+                    "iv_fit": 0.06,
+                    "direction": 0.10,
+                    "liquidity": 0.13,
+                    "cost_drag": 0.08,
+                    "time_decay": 0.03,
+                    "data_quality": 0.08,
                 }
             ),
             least_probability=0.20,
@@ -122,10 +134,14 @@ REASONS: Mapping[str, Reason] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A total from 0 to 1, the components (0 to 1) and their weighted shares, which add up to the total exactly."""
+    """A total from 0 to 1, the components (0 to 1) and their weighted shares, which add up to the total exactly.
+
+    `weights` are those that counted: they add up to 1, and that of `direction` is 0 without a tested view.
+    """
 
     total: float
     components: Mapping[str, float]
+    weights: Mapping[str, float]
     contributions: Mapping[str, float]
     conviction: Conviction
 
@@ -136,7 +152,9 @@ class Facts:
 
     `spread` and `value` are the sums of ratio × (ask - bid) and ratio × mid over the option legs, `thinnest` the least
     open interest of a leg in lots, `fit` how well the mids sit on the smile (0 to 1), `advantage` the most by which an
-    executable price beats the smile beyond its tolerance.
+    executable price beats the smile beyond its tolerance. `iv_fit` is 1 where the structure is meant for the regime
+    of implied volatility, 0 where it is not, 0.5 where it claims none or the regime is not known. `lean` is how far the
+    tested market view stands on the structure's side (-1 to 1); None without a tested view.
     """
 
     probability: Floats
@@ -157,14 +175,33 @@ class Facts:
     modelled: Flags
     advantage: Floats
     undefined: Flags
+    iv_fit: Floats
+    lean: Floats | None
 
     def take(self, chosen: "Ints | Flags") -> "Facts":
         """Some of the candidates, in the order asked for."""
-        return Facts(**{each.name: getattr(self, each.name)[chosen] for each in fields(self)})
+        columns: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
+        taken: dict[str, Any] = {name: None if each is None else each[chosen] for name, each in columns.items()}
+        return Facts(**taken)
 
 
-def facts_of(batch: Batch, measures: Measures) -> Facts:
-    """Return the facts of every candidate of a batch; no leg and the share, which is one row, count for nothing."""
+def facts_of(batch: Batch, measures: Measures, *, regime: IvRegime | None = None, tested: float | None = None) -> Facts:
+    """Return the facts of every candidate of a batch; no leg and the share, which is one row, count for nothing.
+
+    Parameters
+    ----------
+    batch : Batch
+    measures : Measures
+        Of the same batch.
+    regime : {"low", "normal", "high"}, optional
+        Where implied volatility stands; None where it is not known.
+    tested : float, optional
+        The tested direction of the market view (`View.tested`), -1 to 1; None while no component of it has passed.
+
+    Returns
+    -------
+    Facts
+    """
     table, expiries = batch.table, batch.table.chain.expiries
     tolerance = STALE_VOLATILITY * table.vega + STALE_TICKS * table.chain.tick_size
     lots = np.array([expiry.lot_size for expiry in expiries] + [1])[table.rank]
@@ -199,7 +236,21 @@ def facts_of(batch: Batch, measures: Measures) -> Facts:
             ),
         ),
         undefined=undefined[batch.which],
+        iv_fit=np.array([iv_fit(structure, regime) for structure in batch.structures])[batch.which],
+        lean=None if tested is None else tested * _sides(batch.structures)[batch.which],
     )
+
+
+def iv_fit(structure: Structure, regime: IvRegime | None) -> float:
+    """Return 1 where a structure is meant for this regime of implied volatility, 0 where for others only, else 0.5."""
+    if regime is None or len(structure.iv_regimes) == len(get_args(IvRegime)):
+        return NEITHER
+    return float(regime in structure.iv_regimes)
+
+
+def _sides(structures: Sequence[Structure]) -> Floats:
+    """1 for a bullish structure, -1 for a bearish, 0 for a neutral one: a tested direction promises no stillness."""
+    return np.array([SIDES[structure.outlook] for structure in structures])
 
 
 def _options(table: ContractTable, values: Floats, *, share: float) -> Floats:
@@ -209,10 +260,19 @@ def _options(table: ContractTable, values: Floats, *, share: float) -> Floats:
     return column
 
 
+def weights_of(risk: RiskProfile, *, tested: bool) -> Mapping[str, float]:
+    """Return the weights that count, which add up to 1: the direction's only where a tested view says something."""
+    weights = TASTES[risk].weights
+    if tested:
+        return weights
+    heard = math.fsum(weight for name, weight in weights.items() if name != "direction")
+    return {name: 0.0 if name == "direction" else weight / heard for name, weight in weights.items()}
+
+
 def totals(facts: Facts, risk: RiskProfile) -> Floats:
     """Return the score of every candidate, 0 to 1, as `scores` explains it."""
-    components = _components(facts)
-    shares = np.stack([weight * components[name] for name, weight in TASTES[risk].weights.items()])
+    components, weights = _components(facts), weights_of(risk, tested=facts.lean is not None)
+    shares = np.stack([weight * components[name] for name, weight in weights.items()])
     return np.asarray(np.minimum(1.0, shares.sum(axis=0)))
 
 
@@ -231,12 +291,12 @@ def scores(facts: Facts, risk: RiskProfile = "moderate") -> list[Score]:
 
     Notes
     -----
-    Source: options-v4.md section 14 item 3: rank by expected value after costs per unit of risk, not by probability
-    alone; a market view is not a conviction.
+    Source: options-v4.md section 6, the documents' components, and section 14 items 3 and 7: rank by expected value
+    after costs per unit of risk, not by probability alone; a direction is tested before it may move anything.
     """
-    found = _components(facts)
+    found, weights = _components(facts), weights_of(risk, tested=facts.lean is not None)
     rows = zip(*(values.tolist() for values in found.values()), strict=True)
-    return [_scored(dict(zip(found, row, strict=True)), TASTES[risk].weights) for row in rows]
+    return [_scored(dict(zip(found, row, strict=True)), weights) for row in rows]
 
 
 def _scored(components: Mapping[str, float], weights: Mapping[str, float]) -> Score:
@@ -245,6 +305,7 @@ def _scored(components: Mapping[str, float], weights: Mapping[str, float]) -> Sc
     return Score(
         total=total,
         components=MappingProxyType(components),
+        weights=MappingProxyType(weights),
         contributions=MappingProxyType(contributions),
         conviction="High" if total >= HIGH else "Medium" if total >= MEDIUM else "Low",
     )
@@ -281,6 +342,8 @@ def _components(facts: Facts) -> dict[str, Floats]:
         "probability": _between(facts.probability, 0.20, 0.85),
         "expected_value": _between(_ratio(facts.forecast, facts.tail_loss), -0.05, 0.20),
         "reward_risk": _ratio(reward, reward + facts.max_loss),
+        "iv_fit": facts.iv_fit,
+        "direction": np.full_like(facts.iv_fit, NEITHER) if facts.lean is None else 0.5 + 0.5 * facts.lean,
         "liquidity": _between(0.5 * spread + 0.5 * interest, 0.15, 0.85),
         "cost_drag": 1.0 - _between(_ratio(facts.charges, reward), 0.0, 0.05),
         "time_decay": 0.5 + 0.5 * np.tanh(decay),

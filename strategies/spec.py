@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Literal
 
 from market.contract import OptionType, Side
+from strategies.margins import MarginGroup
 from strategies.strikes import StrikeRule
 
 Category = Literal["directional", "neutral", "volatility", "income", "advanced"]
@@ -12,7 +13,6 @@ Outlook = Literal["Bullish", "Bearish", "Neutral"]
 VolatilityView = Literal["long", "short", "neutral"]
 Premium = Literal["credit", "debit", "any"]
 IvRegime = Literal["low", "normal", "high"]
-MarginGroup = Literal["long", "defined", "naked", "cash", "covered", "calendar"]
 
 
 class Kind(StrEnum):

@@ -1,6 +1,6 @@
 """The daily run, in order: master, chains, strategies, sizes and marks, orders, monitoring."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ from execution.services.positions import MonitorReport, monitor_positions
 from execution.services.preparation import Desk
 from execution.services.runs import execute_queue, require_open
 from market.calendar import next_session
-from market.errors import Reason
+from market.errors import MarketError, Reason
 from market.models import FileImport, Underlying
 from market.services.capture import capture_chains
 from market.services.instruments import current_master, import_scrip_master
@@ -55,9 +55,12 @@ def run_day(desk: Desk, *, risk: RiskProfile, min_score: float, bar: Bar, as_of:
     with bar("Option chains", len(symbols)) as advance:
         captured = capture_chains(desk.market, symbols, as_of=as_of or desk.as_of, progress=advance)
     ready = [symbol for symbol, reason in captured.items() if reason is None]
-    generation = start_run(as_of=as_of or desk.as_of, risk=risk, symbols=ready)
+    refused = {symbol: reason for symbol, reason in captured.items() if reason is not None}
+    generation = start_run(as_of=as_of or desk.as_of, risk=risk, symbols=ready, refused=refused)
     with bar("Strategies", len(ready)) as advance:
         generate(generation, progress=advance)
+    if not ready:
+        raise MarketError(_nothing_captured(refused))
     with bar("Sizes and marks", None):
         allocation = allocate_portfolio(desk.account, as_of=as_of or desk.as_of, min_score=min_score)
     with bar("Orders", None) as advance:
@@ -65,6 +68,13 @@ def run_day(desk: Desk, *, risk: RiskProfile, min_score: float, bar: Bar, as_of:
     with bar("Monitoring", None):
         monitored = look_again(desk)
     return DayReport(desk.as_of, master, captured, generation, allocation, executed, monitored)
+
+
+def _nothing_captured(refused: Mapping[str, Reason]) -> Reason:
+    """Each symbol's own reason is kept with the run of the generator."""
+    symbol, first = next(iter(refused.items()))
+    sentence = f"None of {len(refused)} chains could be captured, {symbol} because: {first.sentence}"
+    return Reason("NO_CHAINS", sentence, first.remedy)
 
 
 def refresh_master(desk: Desk) -> FileImport:

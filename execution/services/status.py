@@ -29,7 +29,8 @@ class TradesOfDay:
 
 def summary(as_of: datetime) -> Row:
     """Counts by status, what needs a person, what is held, and what trading cost so far."""
-    counted = OptionStrategy.objects.values_list("execution_status").annotate(number=Count("pk")).order_by()
+    standing = OptionStrategy.objects.standing()  # a pending row that a later run replaced waits for nothing
+    counted = standing.values_list("execution_status").annotate(number=Count("pk")).order_by()
     counts = dict.fromkeys(ExecutionStatus.values, 0) | dict(counted)
     runs = ExecutionRun.objects
     known = Q(timestamp__lte=as_of) | Q(

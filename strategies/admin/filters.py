@@ -1,6 +1,6 @@
 """What the list of strategies can be narrowed to."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.db.models import QuerySet
@@ -10,6 +10,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 from market.templatetags.money import day
 from strategies.catalog import CATALOGUE
 from strategies.models import OptionStrategy
+from strategies.querysets import StrategyQuerySet
 
 RECENT_DAYS = 10
 
@@ -64,3 +65,21 @@ class TradeDateFilter(DropdownFilter):
             return queryset.filter(trade_date=forms.DateField().clean(self.value()))
         except forms.ValidationError:
             return queryset.none()
+
+
+class StandingFilter(DropdownFilter):
+    """What the newest run says, unless one asks for what it replaced."""
+
+    title = "superseded by a later run"
+    parameter_name = "superseded"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Without a choice, what stands."""
+        return [("only", "Superseded only"), ("with", "With the superseded")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Its strategies."""
+        rows = cast(StrategyQuerySet, queryset)
+        if self.value() == "with":
+            return rows
+        return rows.superseded() if self.value() == "only" else rows.standing()

@@ -3,12 +3,15 @@
 from collections import Counter
 
 from django.contrib import admin
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from market.admin import LedgerAdmin
 from market.console import MISSING
 from strategies.admin.rows import ReadOnlyInline
+from strategies.left_out import why_left_out
 from strategies.models import GenerationRun, SymbolResult
 
 
@@ -22,10 +25,11 @@ class SymbolResultInline(ReadOnlyInline, TabularInline):
     )
 
     @display(description="structures left out, by reason")
-    def left_out(self, row: SymbolResult) -> str:
-        """How many each reason kept out."""
-        counts = Counter(row.refusals.values()).most_common()
-        return ", ".join(f"{code} {count}" for code, count in counts) or MISSING
+    def left_out(self, row: SymbolResult) -> SafeString | str:
+        """How many each reason kept out, and what to do about it."""
+        counts = [(why_left_out(code), count) for code, count in Counter(row.refusals.values()).most_common()]
+        lines = [(why.code, count, why.sentence, why.remedy) for why, count in counts]
+        return format_html_join(SafeString("<br>"), "{} × {}: {} {}", lines) or MISSING
 
 
 @admin.register(GenerationRun)

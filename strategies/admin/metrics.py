@@ -12,6 +12,7 @@ from unfold.decorators import display
 from market.console import MISSING, percent, rupees
 from strategies.admin.rows import ReadOnlyInline, amount, greek
 from strategies.catalog import BY_SLUG
+from strategies.convention import TERMS
 from strategies.guide import MARGIN
 from strategies.models import OptionStrategy, StrategyExitRow, StrategyParameters
 from strategies.services.calibrate import calibration_of
@@ -39,6 +40,18 @@ def known_or_why(field: str, reason: str, *, description: str) -> Any:
     return shown
 
 
+def known_or_flagged(field: str, *, description: str) -> Any:
+    """The same for what has its reason among the flags of the row."""
+
+    @display(description=description)
+    def shown(self: Any, row: StrategyParameters) -> str:
+        value = getattr(row, field)
+        whys = [f"{flag['code']}: {flag['sentence']}" for flag in row.flags if flag["about"] == field]
+        return (" ".join(whys) or MISSING) if value is None else percent(value)
+
+    return shown
+
+
 class ParametersInline(ReadOnlyInline, StackedInline):
     """Metrics of one set."""
 
@@ -50,7 +63,7 @@ class ParametersInline(ReadOnlyInline, StackedInline):
                 "fields": (
                     ("expected_value_shown", "expected_value_implied_shown", "expected_value_gross_shown"),
                     ("charges_shown", "spread_cost_shown", "margin_shown"),
-                    ("return_on_margin", "sharpe_ratio", "risk_reward"),
+                    ("return_shown", "sharpe_ratio", "risk_reward"),
                     ("standard_deviation_shown", "shortfall_95_shown", "shortfall_99_shown"),
                     ("breakevens_shown", "days_to_expiry"),
                 )
@@ -59,10 +72,11 @@ class ParametersInline(ReadOnlyInline, StackedInline):
         (
             "Probability of profit, by convention",
             {
+                "description": " ".join(terms.sentence for terms in TERMS.values()),
                 "fields": (
                     ("after_costs_shown", "forecast_shown", "flat_shown", "history_shown"),
                     ("touch_shown", "half_shown", "recalibrated_shown"),
-                )
+                ),
             },
         ),
         (
@@ -89,7 +103,7 @@ class ParametersInline(ReadOnlyInline, StackedInline):
     )
     readonly_fields = (
         *("expected_value_shown", "expected_value_implied_shown", "expected_value_gross_shown", "charges_shown"),
-        *("spread_cost_shown", "margin_shown", "return_on_margin", "sharpe_ratio", "risk_reward"),
+        *("spread_cost_shown", "margin_shown", "return_shown", "sharpe_ratio", "risk_reward"),
         *("standard_deviation_shown", "shortfall_95_shown", "shortfall_99_shown", "breakevens_shown"),
         *("days_to_expiry", "after_costs_shown", "forecast_shown", "flat_shown", "history_shown", "touch_shown"),
         *("half_shown", "recalibrated_shown", "percentile_shown", "iv_regime", "iv_fits", "forecast_volatility_shown"),
@@ -108,9 +122,9 @@ class ParametersInline(ReadOnlyInline, StackedInline):
     after_costs_shown = share("probability_after_costs", description="smile-implied, after charges")
     forecast_shown = share("probability_forecast", description="at the forecast volatility")
     flat_shown = share("probability_flat", description="lognormal at ATM volatility")
-    history_shown = share("probability_history", description="from past sessions")
+    history_shown = known_or_flagged("probability_history", description="from past sessions")
     touch_shown = share("probability_touch", description="of a touch")
-    half_shown = share(
+    half_shown = known_or_flagged(
         "probability_half",
         description="of half of the credit (of the maximum profit where that is over twice it) at some time",
     )
@@ -118,7 +132,8 @@ class ParametersInline(ReadOnlyInline, StackedInline):
         "probability_recalibrated", "recalibration_reason", description="recalibrated out of sample"
     )
     percentile_shown = known_or_why("iv_percentile", "iv_percentile_reason", description="IV percentile")
-    forecast_volatility_shown = share("forecast_volatility")
+    forecast_volatility_shown = known_or_flagged("forecast_volatility", description="forecast volatility")
+    return_shown = known_or_flagged("return_on_margin", description="return on margin")
     delta_shown, gamma_shown = greek("net_delta"), greek("net_gamma")
     theta_shown, vega_shown = greek("net_theta"), greek("net_vega")
 

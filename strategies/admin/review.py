@@ -11,12 +11,13 @@ from unfold.decorators import action, display
 
 from market.console import MISSING, percent, rupees
 from market.templatetags.money import day, limited
-from strategies.admin.filters import StructureFilter, SymbolFilter, TradeDateFilter
+from strategies.admin.filters import StandingFilter, StructureFilter, SymbolFilter, TradeDateFilter
 from strategies.admin.marking import MarkingAdmin
 from strategies.admin.metrics import ExitRowInline, ParametersInline, calibration_sentence, margin_sentence
 from strategies.admin.rows import ExitLevelsInline, HistoryInline, LegInline, amount
-from strategies.models import OptionStrategy
+from strategies.models import ExecutionStatus, OptionStrategy
 from strategies.services.recognition import legs_of, name_of
+from strategies.services.superseding import why_superseded
 
 STATUS_COLOURS = {"marked": "info", "executing": "warning", "executed": "success", "failed": "danger"}
 OUTLOOK_COLOURS = {"Bullish": "success", "Bearish": "danger"}
@@ -33,6 +34,7 @@ class OptionStrategyAdmin(MarkingAdmin):
     list_display_links = ("stock_name", "name")
     list_filter = (
         *("execution_status", "conviction_level", TradeDateFilter, SymbolFilter, StructureFilter, "market_outlook"),
+        *("risk_profile", StandingFilter),
     )
     list_filter_submit = True
     list_fullwidth = True
@@ -44,7 +46,7 @@ class OptionStrategyAdmin(MarkingAdmin):
     inlines = (LegInline, ParametersInline, ExitLevelsInline, ExitRowInline, HistoryInline)
     readonly_fields = (
         *("score", "pop", "max_profit", "max_loss_shown", "net_premium_shown", "status", "parts"),
-        *("calibration", "margin_rule", "recognised", "universe_rank"),
+        *("calibration", "margin_rule", "recognised", "universe_rank", "stands"),
     )
     fieldsets = (
         (None, {"fields": (("stock_name", "strategy_name"), ("strategy_type", "market_outlook", "conviction_level"))}),
@@ -75,6 +77,7 @@ class OptionStrategyAdmin(MarkingAdmin):
                 "fields": (
                     ("expiry", "lot_size", "spot_price"),
                     ("generated_on", "trade_date", "run"),
+                    "stands",
                     ("structure", "risk_profile", "content_hash"),
                 )
             },
@@ -84,7 +87,7 @@ class OptionStrategyAdmin(MarkingAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[OptionStrategy]:
         """One query for the list, whatever its length."""
-        rows: QuerySet[OptionStrategy] = super().get_queryset(request).select_related("run")
+        rows: QuerySet[OptionStrategy] = super().get_queryset(request).select_related("run", "superseded_by")
         return rows
 
     @action(description="Preview the orders")
@@ -126,8 +129,15 @@ class OptionStrategyAdmin(MarkingAdmin):
 
     @display(description="status", ordering="execution_status", label=STATUS_COLOURS)
     def status(self, row: OptionStrategy) -> str:
-        """Where it is, with the finer state."""
-        return row.execution_status
+        """Where it is; what nobody marked and a later run replaced is no longer on offer."""
+        replaced = row.superseded_by_id is not None and row.execution_status == ExecutionStatus.PENDING
+        return "superseded" if replaced else row.execution_status
+
+    @display(description="stands")
+    def stands(self, row: OptionStrategy) -> str:
+        """Whether the newest run says it, or which one replaced it."""
+        why = why_superseded(row)
+        return "It is what the newest run says." if why is None else f"{why.sentence} {why.remedy}"
 
     @display(description="conviction", ordering="conviction_level")
     def conviction(self, row: OptionStrategy) -> str:

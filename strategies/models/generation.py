@@ -36,6 +36,7 @@ class GenerationRun(models.Model):
         db_table = "generation_runs"
         ordering = ["-id"]
         constraints = [one_of("generation_runs", "risk", Risk)]
+        indexes = [models.Index(fields=["as_of"], name="generation_runs_as_of_idx")]
 
     def __str__(self) -> str:
         return f"run {self.pk} as of {self.as_of:%Y-%m-%d %H:%M}"

@@ -64,9 +64,18 @@ class OptionStrategy(models.Model):
         max_length=64,
         blank=True,
         db_default="",
-        help_text="underlying, structure and legs; empty when typed in by hand",
+        help_text="of all that was computed and stored with it; empty when typed in by hand",
     )
     run = models.ForeignKey(GenerationRun, models.SET_NULL, null=True, blank=True, related_name="strategies")
+    superseded_by = models.ForeignKey(
+        GenerationRun,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="superseded",
+        help_text="the later run that answered for this symbol, day and risk profile: it may not be marked any more",
+    )
     created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
 
     marked_for_execution = models.BooleanField(default=False, db_default=False)
@@ -130,6 +139,11 @@ class OptionStrategy(models.Model):
             models.Index(fields=["execution_status"], name="strategies_status_idx"),
             models.Index(fields=["stock_name"], name="strategies_stock_idx"),
             models.Index(fields=["trade_date", "-total_score"], name="strategies_day_score_idx"),
+            models.Index(
+                fields=["stock_name", "trade_date"],
+                condition=models.Q(superseded_by__isnull=True),
+                name="strategies_standing_idx",
+            ),
             models.Index(
                 fields=["-execution_priority", "-total_score"],
                 condition=models.Q(marked_for_execution=True, execution_status="marked"),

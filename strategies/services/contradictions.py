@@ -6,6 +6,7 @@ from types import MappingProxyType
 from django.db.models import Count, DecimalField, Exists, F, Func, Min, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Abs
 
+from market.contract import Side
 from strategies.exits import ExitKind
 from strategies.models import OptionStrategy, StrategyExitRow, StrategyLeg
 
@@ -23,6 +24,18 @@ REPEATED: Mapping[tuple[str, str], str] = MappingProxyType(
         (ExitKind.VEGA, "vega"): "vega_exit_threshold",
     }
 )
+
+
+# Only what neither sells an option (`sells`, below) nor pays for itself may block nothing.
+NEEDS_MARGIN = Q(sells=True) | Q(net_premium__lt=0)
+BLOCKS_NOTHING = Q(parameters__margin_required__lte=0)
+_SOLD = StrategyLeg.objects.filter(strategy=OuterRef("pk"), setup_type=Side.SELL.value, option_type__isnull=False)
+
+
+def without_margin(strategies: QuerySet[OptionStrategy]) -> QuerySet[OptionStrategy]:
+    """Those whose margin is not stored, or zero although they sell an option or pay for themselves."""
+    missing = Q(parameters__margin_required=None) | (NEEDS_MARGIN & BLOCKS_NOTHING)
+    return strategies.annotate(sells=Exists(_SOLD)).filter(missing)
 
 
 class SumOfParts(Func):
@@ -43,7 +56,7 @@ def contradictions(strategies: QuerySet[OptionStrategy]) -> dict[str, int]:
         "no_profit_range": Q(parameters__profit_ranges=[]),
         "no_theta_profile": Q(parameters__theta_profile=[]),
         "no_scenarios": Q(parameters__scenarios=[]) | Q(parameters__regions={}),
-        "margin_not_above_zero": Q(parameters__margin_required__lte=0) & ~Q(max_loss=0),
+        "margin_not_above_zero": NEEDS_MARGIN & BLOCKS_NOTHING,
         "expiry_is_not_that_of_the_nearest_leg": ~Q(expiry=F("nearest")),
         "kinds_of_exit_missing": ~Q(kinds=len(ExitKind)) & Q(kinds__gt=0),
     }
@@ -58,6 +71,7 @@ def _measured(rows: QuerySet[OptionStrategy]) -> QuerySet[OptionStrategy]:
     nearest = StrategyLeg.objects.filter(strategy=own).order_by().values("strategy")
     kinds = StrategyExitRow.objects.filter(strategy=own).order_by().values("strategy")
     return rows.annotate(
+        sells=Exists(_SOLD),
         parts=SumOfParts("component_scores"),
         off=Abs(F("parts") - F("total_score"), output_field=DecimalField()),
         nearest=Subquery(nearest.annotate(first=Min("expiry")).values("first")),

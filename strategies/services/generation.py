@@ -1,10 +1,11 @@
-"""Generate: one work order per symbol, claimed, computed and stored in one transaction each."""
+"""Generate: one work order per symbol, claimed, computed and stored in one transaction each; the newest stands."""
 
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
+from types import MappingProxyType
 
 from django.db import transaction
 from django.utils import timezone
@@ -18,32 +19,40 @@ from market.rulebook.charges import ChargeRates, option_charge_rates
 from market.services.capture import capturable
 from market.services.instruments import current_master
 from market.services.load import load_chains
+from strategies.left_out import why_left_out
 from strategies.models import GenerationRun, SymbolResult
-from strategies.recommend import most_frequent, recommend
+from strategies.recommend import Recommended, most_frequent, recommend
 from strategies.score import RiskProfile
 from strategies.services.lean import lean_of
 from strategies.services.storage import store_recommendations
-from strategies.services.surroundings import surroundings_of
+from strategies.services.superseding import supersede, supersede_refused
+from strategies.services.surroundings import Surroundings, surroundings_of
 
 logger = logging.getLogger(__name__)
 
+NOTHING_REFUSED: Mapping[str, Reason] = MappingProxyType({})
 BLOCKS_WHOLE = ("STALE", "MIXED_TIMES")  # gates that refuse every quote of a chain
 
 RISKS: tuple[RiskProfile, ...] = ("conservative", "moderate", "aggressive")
 
 
 def start_run(
-    *, as_of: datetime, risk: RiskProfile = "moderate", symbols: Sequence[str] | None = None
+    *,
+    as_of: datetime,
+    risk: RiskProfile = "moderate",
+    symbols: Sequence[str] | None = None,
+    refused: Mapping[str, Reason] = NOTHING_REFUSED,
 ) -> GenerationRun:
     """Write a run with one pending work order per symbol; the rows are the queue.
 
     Without `symbols` the run answers for all that have listed options; those without a chain of the day are refused
-    here, by one query, and never become work.
+    here, by one query, and never become work. Nor do the symbols in `refused`: their reason is their result.
     """
     current_master()
     chosen = generatable(as_of) if symbols is None else [_checked(symbol) for symbol in dict.fromkeys(symbols)]
-    absent = sorted({*capturable()} - {*chosen}) if symbols is None else []
-    if not chosen:
+    chosen = [symbol for symbol in chosen if symbol not in refused]
+    absent = sorted({*capturable()} - {*chosen} - {*refused}) if symbols is None else []
+    if not (chosen or refused):
         raise MarketError(
             Reason(
                 "NO_CHAINS",
@@ -54,18 +63,33 @@ def start_run(
     with transaction.atomic():
         run = GenerationRun.objects.create(as_of=as_of, risk=risk)
         orders = [SymbolResult(run=run, symbol=symbol) for symbol in chosen]
-        SymbolResult.objects.bulk_create(orders + [_without_chain(run, symbol) for symbol in absent])
+        orders += [_without_chain(run, symbol) for symbol in absent]
+        orders += [_refused(run, symbol, reason) for symbol, reason in refused.items()]
+        SymbolResult.objects.bulk_create(orders)
+    supersede_refused(run, refused)  # the absent ones have no chain of the day, so no rows of it either
     if absent:
         logger.warning("%d symbols with listed options have no chain of the day: %s", len(absent), ", ".join(absent))
     return run
 
 
 def _without_chain(run: GenerationRun, symbol: str) -> SymbolResult:
-    sentence = f"No chain of {symbol} of {run.as_of.astimezone(IST):%Y-%m-%d} is stored. Import or capture one."
-    failed = SymbolResult.Status.FAILED
+    sentence = f"No chain of {symbol} of {run.as_of.astimezone(IST):%Y-%m-%d} is stored."
+    return _refused(run, symbol, Reason("NO_CHAIN", sentence, "Import or capture one."))
+
+
+def _refused(run: GenerationRun, symbol: str, reason: Reason) -> SymbolResult:
     return SymbolResult(
-        run=run, symbol=symbol, status=failed, reason_code="NO_CHAIN", reason_text=sentence, seconds=0.0
+        run=run,
+        symbol=symbol,
+        status=SymbolResult.Status.FAILED,
+        reason_code=reason.code,
+        reason_text=_told(reason),
+        seconds=0.0,
     )
+
+
+def _told(reason: Reason) -> str:
+    return f"{reason.sentence} {reason.remedy}".strip()
 
 
 def generatable(as_of: datetime) -> list[str]:
@@ -123,6 +147,7 @@ def generate_result(result_id: int) -> None:
     except Exception:  # the outermost loop: one symbol's bug must not stop the other 200
         logger.exception("generation of %s failed", result.symbol)
         _fail(result, Reason("INTERNAL_ERROR", "An unexpected error; see the log.", "Report it with the log."))
+    supersede(result)
     result.seconds = time.monotonic() - started
     result.save()
 
@@ -136,20 +161,33 @@ def _generate_symbol(result: SymbolResult) -> None:
         _fail(result, chain.reason)
         return
     risk = next(profile for profile in RISKS if profile == run.risk)
-    found = recommend(chain, rates=charge_rates(chain), risk=risk, past=around.past)
+    found = recommended(chain, around, risk=risk)
     result.candidates, result.measured, result.refusals = found.built, found.measured, found.refusals
     if not found.recommendations:
         whole = next((flag for flag in chain.flags if flag.code in BLOCKS_WHOLE), None)
         if whole is not None:  # every quote was refused for it: the structures only say that no strike is left
             _fail(result, whole)
             return
-        code = most_frequent(found.refusals)
-        _fail(result, Reason(code, f"No structure on {result.symbol} may be recommended; most often: {code}."))
+        why = why_left_out(most_frequent(found.refusals))
+        sentence = f"No structure on {result.symbol} may be recommended; most often: {why.sentence}"
+        _fail(result, Reason(why.code, sentence, why.remedy))
         return
     stored = store_recommendations(found.recommendations, run=run, around=around)
     result.strategy_ids, result.content_hash = list(dict.fromkeys(stored.ids)), stored.content_hash
     result.kept, result.status = len(result.strategy_ids), SymbolResult.Status.DONE
     logger.info("generated %s: %d of %d candidates kept", result.symbol, result.kept, result.candidates)
+
+
+def recommended(chain: Chain, around: Surroundings, *, risk: RiskProfile) -> Recommended:
+    """What may be recommended on a chain, by all that is known around it; what is not known moves no score."""
+    return recommend(
+        chain,
+        rates=charge_rates(chain),
+        risk=risk,
+        past=around.past,
+        regime=None if isinstance(around.regime, Reason) else around.regime,
+        tested=None if isinstance(around.view, Reason) else around.view.tested_direction,
+    )
 
 
 def charge_rates(chain: Chain) -> ChargeRates:
@@ -161,5 +199,5 @@ def charge_rates(chain: Chain) -> ChargeRates:
 
 def _fail(result: SymbolResult, reason: Reason) -> None:
     result.status = SymbolResult.Status.FAILED
-    result.reason_code, result.reason_text = reason.code, reason.sentence
+    result.reason_code, result.reason_text = reason.code, _told(reason)
     logger.warning("generation of %s refused: %s", result.symbol, reason)

@@ -15,9 +15,10 @@ from strategies.models import (
     StrategyLeg,
     StrategyParameters,
 )
+from strategies.querysets import StrategyQuerySet
 from strategies.services.contradictions import contradictions
 
-# NULL is an answer here: unlimited, no history, nothing known of a share's open interest, not done yet.
+# NULL is an answer here: nothing known of a share's volatility or open interest, not done yet, nothing newer.
 MAY_BE_EMPTY: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "strategies": frozenset(
@@ -29,24 +30,23 @@ MAY_BE_EMPTY: Mapping[str, frozenset[str]] = MappingProxyType(
                 "approved_hash",
                 "executed_at",
                 "content_hash",
+                "superseded_by_id",
             ]
         ),
         "strategy_details": frozenset(["implied_volatility", "open_interest"]),
-        "strategy_parameters": frozenset(
-            [
-                "risk_reward",
-                "probability_history",
-                "forecast_volatility",
-                "return_on_margin",
-                "probability_half",
-                "iv_percentile_reason",
-                "recalibration_reason",
-            ]
-        ),
+        "strategy_parameters": frozenset(["iv_percentile_reason", "recalibration_reason"]),
         "strategy_exit_levels": frozenset(["resident_stop_multiple"]),
         "strategy_exit_rows": frozenset(["value"]),  # the row's reason says why it has none
     }
 )
+# Whose reason is among the flags of the row.
+SAYS_WHY = ("probability_history", "probability_half", "forecast_volatility", "return_on_margin")
+
+
+def _flagged(about: str) -> Q:
+    return Q(flags__contains=[{"about": about}])
+
+
 # Empty only together with the flag or the leg that says why.
 EXCUSED: Mapping[tuple[str, str], Q] = MappingProxyType(
     {
@@ -57,11 +57,13 @@ EXCUSED: Mapping[tuple[str, str], Q] = MappingProxyType(
         ("strategy_details", "expiry_date"): Q(option_type__isnull=True),
         ("strategy_details", "interest_known"): Q(option_type__isnull=True),
         ("strategy_details", "off_target"): Q(option_type__isnull=True),
+        ("strategy_parameters", "risk_reward"): Q(strategy__unlimited_profit=True) | Q(strategy__max_loss=0),
+        **{("strategy_parameters", name): _flagged(name) for name in SAYS_WHY},
         ("strategy_parameters", "iv_percentile"): ~Q(iv_percentile_reason=""),
         ("strategy_parameters", "probability_recalibrated"): ~Q(recalibration_reason=""),
-        ("strategy_parameters", "iv_regime"): Q(flags__contains=[{"about": "iv_regime"}]),
+        ("strategy_parameters", "iv_regime"): _flagged("iv_regime"),
         ("strategy_parameters", "iv_fits"): Q(iv_regime=""),
-        ("strategy_parameters", "market_view_id"): Q(flags__contains=[{"about": "market_view"}]),
+        ("strategy_parameters", "market_view_id"): _flagged("market_view"),
     }
 )
 
@@ -87,8 +89,9 @@ class StoredData:
 
 
 def stored_data(*, day: date | None = None) -> StoredData:
-    """Count what is stored, of one trade date or of all (nine queries)."""
-    strategies = OptionStrategy.objects.filter(trade_date=day) if day else OptionStrategy.objects.all()
+    """Count what is stored, of one trade date or of all (ten queries)."""
+    strategies: StrategyQuerySet = OptionStrategy.objects.all()
+    strategies = strategies.filter(trade_date=day) if day else strategies
     parts: list[type[Model]] = [StrategyLeg, StrategyParameters, StrategyExitLevels, StrategyExitRow]
     populations = _population(strategies)
     for model in parts:
@@ -122,15 +125,21 @@ def _population(rows: QuerySet[Any]) -> list[Population]:
     ]
 
 
-def _sums(strategies: QuerySet[OptionStrategy]) -> dict[str, Any]:
-    return strategies.order_by().aggregate(
-        strategies=Count("pk"),
-        symbols=Count("stock_name", distinct=True),
-        structures=Count("strategy_name", distinct=True),
-        expected_profit=Sum("expected_profit"),
-        max_loss=Sum("max_loss"),
-        net_premium=Sum("net_premium"),
+def _sums(strategies: StrategyQuerySet) -> dict[str, Any]:
+    """What stands, added up, and how much later runs replaced."""
+    sums = (
+        strategies.standing()
+        .order_by()
+        .aggregate(
+            strategies=Count("pk"),
+            symbols=Count("stock_name", distinct=True),
+            structures=Count("strategy_name", distinct=True),
+            expected_profit=Sum("expected_profit"),
+            max_loss=Sum("max_loss"),
+            net_premium=Sum("net_premium"),
+        )
     )
+    return sums | {"superseded": strategies.superseded().count()}
 
 
 def _incomplete(strategies: QuerySet[OptionStrategy]) -> dict[str, int]:

@@ -11,6 +11,7 @@ from market.errors import Reason
 from strategies.errors import NotMarkable
 from strategies.models import ExecutionStatus, OptionStrategy, StrategyLeg
 from strategies.querysets import StrategyQuerySet
+from strategies.services.superseding import why_superseded
 
 PEOPLE_HIGHEST = 10  # the documents' scale; the allocator may go to the column's 100
 DEFAULT_PRIORITY = 5
@@ -85,6 +86,8 @@ def _change(strategy_ids: Sequence[int], old: ExecutionStatus, changes: dict[str
     for strategy_id in wanted:
         rows = OptionStrategy.objects.filter(_has_legs(), pk=strategy_id, execution_status=old)
         rows = rows.exclude(execution_detail=EXPIRED)
+        if old == ExecutionStatus.PENDING:
+            rows = rows.filter(superseded_by__isnull=True)
         if rows.update(**changes) == 1:
             report.done.append(strategy_id)
         else:
@@ -103,11 +106,14 @@ def _has_legs() -> Exists:
 
 
 def _why_not(strategy_id: int, needed: ExecutionStatus) -> Reason:
-    strategy = OptionStrategy.objects.filter(pk=strategy_id).first()
+    strategy = OptionStrategy.objects.select_related("superseded_by").filter(pk=strategy_id).first()
     if strategy is None:
         return Reason("UNKNOWN_STRATEGY", f"There is no strategy {strategy_id}.", "See mark_for_execution list.")
     if strategy.execution_detail == EXPIRED:
         return Reason("EXPIRED", f"Strategy {strategy_id} has expired.", "Choose one of the newest generation.")
+    superseded = why_superseded(strategy)
+    if superseded is not None and strategy.execution_status == needed == ExecutionStatus.PENDING:
+        return superseded
     if strategy.execution_status == needed:
         return Reason("NO_LEGS", f"Strategy {strategy_id} has no legs to trade.", "Generate it again.")
     if strategy.execution_status == ExecutionStatus.FAILED:

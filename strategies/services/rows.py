@@ -27,8 +27,8 @@ Values = dict[str, Any]
 _exact = lru_cache(maxsize=4096)(to_decimal)  # the same contract is a leg of many strategies
 
 
-def strategy_values(each: Recommendation, key: str, run: GenerationRun) -> Values:
-    """The strategy itself, without what differs from one database to the next."""
+def strategy_values(each: Recommendation, run: GenerationRun) -> Values:
+    """The strategy itself, without what differs from one database to the next, and without its content hash."""
     candidate, evaluation, structure = each.candidate, each.evaluation, each.candidate.structure
     return {
         "stock_name": candidate.underlying,
@@ -50,7 +50,6 @@ def strategy_values(each: Recommendation, key: str, run: GenerationRun) -> Value
         "lot_size": candidate.lot_size,
         "expiry": candidate.expiry,
         "trade_date": run.as_of.astimezone(IST).date(),
-        "content_hash": key,
     }
 
 
@@ -145,8 +144,16 @@ def _around(each: Recommendation, around: Surroundings) -> Values:
         "iv_regime": "" if isinstance(regime, Reason) else regime,
         "iv_fits": None if isinstance(regime, Reason) else regime in structure.iv_regimes,
         "view_agreement": str(agreement(structure.outlook, around.view)),
-        "flags": around.flags_of(each.candidate),
+        "flags": [*around.flags_of(each.candidate), *_doubts(each), *_unknown(each.figures)],
     }
+
+
+def _doubts(each: Recommendation) -> list[dict[str, str]]:
+    return [{"about": day.isoformat(), "code": why.code, "sentence": why.sentence} for day, why in each.doubts]
+
+
+def _unknown(shown: Figures) -> list[dict[str, str]]:
+    return [{"about": name, "code": why.code, "sentence": why.sentence} for name, why in shown.unknown.items()]
 
 
 def _recalibrated(raw: float, chosen: MonotoneMap | Reason) -> Values:

@@ -1,9 +1,10 @@
-"""Stores recommendations: one row per content per day, written by COPY, and hashed by what they say."""
+"""Stores recommendations: one row per content per day, written by COPY, and known by the hash of all it says."""
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any
 
 import orjson
@@ -11,7 +12,6 @@ from django.db import connection, transaction
 from django.db.models import Model
 
 from market.calendar import IST
-from strategies.build import content_key
 from strategies.models import (
     GenerationRun,
     OptionStrategy,
@@ -28,6 +28,7 @@ from strategies.services.rows import (
     parameter_values,
     strategy_values,
 )
+from strategies.services.superseding import take_turn
 from strategies.services.surroundings import Surroundings
 
 # What differs from one database to the next stands before the content and is not hashed.
@@ -38,12 +39,13 @@ PLACE: Mapping[type[Model], tuple[str, ...]] = {
     StrategyExitLevels: ("strategy_id",),
     StrategyExitRow: ("strategy_id",),
 }
+Row = tuple[type[Model], tuple[str, ...], str]  # table, columns, and the values as COPY reads them
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Ids of all recommendations in order, and the hash of what was computed: the same for the same content."""
+    """Ids of all recommendations in order, and the hash of their contents: the same for the same, on any database."""
 
     ids: list[int]
     content_hash: str
@@ -51,44 +53,52 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """The rows of one strategy: table, columns, and the values as COPY reads them."""
+    """What one strategy is known by, and its rows."""
 
-    rows: tuple[tuple[type[Model], tuple[str, ...], str], ...]
+    key: str
+    rows: tuple[Row, ...]
 
 
 def store_recommendations(
     recommendations: Sequence[Recommendation], *, run: GenerationRun, around: Surroundings
 ) -> Stored:
-    """Store what is new: one row per content per day, the old one wins (eight statements)."""
+    """Store what is new: one row per content per day, the old one wins (eight statements).
+
+    The content is every value that is written, prices, profile and score among them: an old row stands for a new result
+    only where both say the same.
+    """
     if not recommendations:
         return Stored([], "")
-    keys = [content_key(each.candidate) for each in recommendations]
-    packed: dict[str, Packed] = {}
-    for key, each in zip(keys, recommendations, strict=True):
-        if key not in packed:  # the same content twice in one list: the better one comes first
-            packed[key] = _packed(each, key, run, around)
+    found = [_packed(each, run, around) for each in recommendations]
+    keys = [each.key for each in found]
+    packed = dict(zip(keys, found, strict=True))
     with transaction.atomic(savepoint=False):
-        _take_turn(recommendations[0].candidate.underlying)
+        take_turn(recommendations[0].candidate.underlying)
         known = OptionStrategy.objects.filter(trade_date=run.as_of.astimezone(IST).date(), content_hash__in=keys)
         ids = dict(known.order_by().values_list("content_hash", "pk"))
         fresh = {key: rows for key, rows in packed.items() if key not in ids}
         ids |= dict(zip(fresh, _write(list(fresh.values()), run, around), strict=True))
-    return Stored([ids[key] for key in keys], _hashed(packed.values()))
+    return Stored([ids[key] for key in keys], hashlib.sha256("".join(packed).encode()).hexdigest())
 
 
-def _take_turn(underlying: str) -> None:
-    """Two runs over one symbol: the second waits, then finds the first's rows."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 7))", [underlying])
+def _packed(each: Recommendation, run: GenerationRun, around: Surroundings) -> Packed:
+    """The rows, and what they are known by: the moment of the snapshot and every value."""
+    parts: list[tuple[type[Model], Mapping[str, Any]]] = [(StrategyLeg, leg_values(leg)) for leg in each.candidate.legs]
+    parts.append((StrategyParameters, parameter_values(each, around)))
+    parts.append((StrategyExitLevels, exit_values(each)))
+    parts += [(StrategyExitRow, values) for values in exit_row_values(each)]
+    head = _row(OptionStrategy, strategy_values(each, run))
+    rows = (head, *(_row(model, values) for model, values in parts))
+    key = hashlib.sha256(each.candidate.taken_at.astimezone(UTC).isoformat().encode())
+    for model, _, text in rows:
+        key.update(f"{model._meta.db_table}\t{text}\n".encode())
+    model, columns, text = head
+    known = (model, (*columns, "content_hash"), f"{text}\t{key.hexdigest()}")
+    return Packed(key.hexdigest(), (known, *rows[1:]))
 
 
-def _packed(each: Recommendation, key: str, run: GenerationRun, around: Surroundings) -> Packed:
-    rows: list[tuple[type[Model], Mapping[str, Any]]] = [(OptionStrategy, strategy_values(each, key, run))]
-    rows += [(StrategyLeg, leg_values(leg)) for leg in each.candidate.legs]
-    rows.append((StrategyParameters, parameter_values(each, around)))
-    rows.append((StrategyExitLevels, exit_values(each)))
-    rows += [(StrategyExitRow, values) for values in exit_row_values(each)]
-    return Packed(tuple((model, tuple(values), "\t".join(map(_text, values.values()))) for model, values in rows))
+def _row(model: type[Model], values: Mapping[str, Any]) -> Row:
+    return model, tuple(values), "\t".join(map(_text, values.values()))
 
 
 def _text(value: Any) -> str:
@@ -105,14 +115,6 @@ def _text(value: Any) -> str:
 def _escaped(text: str) -> str:
     """Nearly no text needs it, and looking is a tenth of the time of translating."""
     return text if text.isprintable() and "\\" not in text else text.translate(_ESCAPES)
-
-
-def _hashed(packed: Iterable[Packed]) -> str:
-    digest = hashlib.sha256()
-    for each in packed:
-        for model, _, text in each.rows:
-            digest.update(f"{model._meta.db_table}\t{text}\n".encode())
-    return digest.hexdigest()
 
 
 def _write(fresh: Sequence[Packed], run: GenerationRun, around: Surroundings) -> list[int]:

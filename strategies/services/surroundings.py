@@ -12,10 +12,10 @@ from market.chain import Chain
 from market.errors import OptionsError, Reason
 from market.models import MarketView
 from market.quant.indicators import Bars
-from market.quant.volatility import Standing, iv_standing
+from market.quant.volatility import Standing
 from market.services.candles import closed_candles
 from market.services.past import past_of
-from market.services.volatility import atm_volatility, iv_history
+from market.services.volatility import IvHistory, atm_volatility, iv_history
 from market.sessions import Past
 from strategies.build import Candidate
 from strategies.calibration import MonotoneMap
@@ -84,7 +84,7 @@ def surroundings_of(symbol: str, chain: Chain | OptionsError, *, run: Generation
     bars = closed_candles([symbol], as_of=as_of).get(symbol)
     past = None if bars is None else past_of(bars, as_of=as_of)
     view = _view(symbol, bars, chain, shared.weather, as_of)
-    percentile, regime = _volatility(symbol, chain, past, as_of)
+    percentile, regime, mixed = _volatility(symbol, chain, past, as_of)
     unknown: dict[str, object] = {
         "market_view": view,
         "iv_percentile": percentile,
@@ -92,6 +92,7 @@ def surroundings_of(symbol: str, chain: Chain | OptionsError, *, run: Generation
         "probability_recalibrated": shared.recalibration,
     }
     general = [_flag(about, why) for about, why in unknown.items() if isinstance(why, Reason)]
+    general += [_flag("iv_percentile", mixed)] if mixed else []
     usable = chain if isinstance(chain, Chain) else None
     return Surroundings(
         past=past,
@@ -113,16 +114,20 @@ def _view(
 
 def _volatility(
     symbol: str, chain: Chain | OptionsError, past: Past | None, as_of: datetime
-) -> tuple[float | Reason, IvRegime | Reason]:
-    """Where implied volatility stands; the session's own is the chain's, so that nothing later is read."""
+) -> tuple[float | Reason, IvRegime | Reason, Reason | None]:
+    """Where implied volatility stands, and what is wrong with its history.
+
+    The session's own volatility is the chain's, so that nothing later is read.
+    """
     if isinstance(chain, OptionsError):
-        return chain.reason, chain.reason
-    day = as_of.astimezone(IST).date()
-    implied = atm_volatility(chain)
-    standing = iv_standing([*iv_history([symbol], before=day).get(symbol, []), implied])
+        return chain.reason, chain.reason, None
+    day, now = as_of.astimezone(IST).date(), atm_volatility(chain)
+    history = iv_history([symbol], before=day).get(symbol, IvHistory()).and_now(now)
+    standing = history.standing()
     percentile = standing.percentile if isinstance(standing, Standing) else standing
     realised = None if past is None else float(np.sqrt(past.variances[-SESSIONS:].mean()))
-    return percentile, iv_regime(percentile, implied=implied, realised=realised)
+    mixed = history.mixed() if isinstance(standing, Standing) else None
+    return percentile, iv_regime(percentile, implied=now.volatility, realised=realised), mixed
 
 
 def _doubts(chain: Chain, general: list[Flag]) -> Iterator[tuple[date | None, tuple[Flag, ...]]]:

@@ -3,7 +3,8 @@
 import os
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -12,11 +13,13 @@ from rich.markup import escape
 
 from market.console import FAILED, ConsoleCommand, now_or, percent, row_count, rupees, table
 from market.templatetags.money import limited
+from strategies.convention import EVENT, TERMS, ProbabilityConvention
+from strategies.left_out import why_left_out
 from strategies.models import GenerationRun, OptionStrategy
-from strategies.score import REASONS
 from strategies.services.crew import generate_in_processes
 from strategies.services.generation import RISKS, finish_run, generate, start_run
 from strategies.services.lean import kept_by
+from strategies.services.probability import RANKS, ranked, stated
 from strategies.tasks import ring
 
 HANDFUL = 30  # symbols that still make a table
@@ -35,6 +38,14 @@ class Command(ConsoleCommand):
         parser.add_argument("--symbol", action="append", type=str.upper, help="only these; may be repeated")
         parser.add_argument("--risk", choices=RISKS, default="moderate")
         parser.add_argument("--top", type=row_count, default=10, metavar="N", help="how many of the best to show")
+        parser.add_argument(
+            "--probability",
+            type=ProbabilityConvention,
+            choices=list(ProbabilityConvention),
+            default=ProbabilityConvention.SMILE,
+            help="convention of the probability of profit that is shown: smile-implied, flat-IV lognormal, history",
+        )
+        parser.add_argument("--rank-by", choices=RANKS, default="score", help="what the best are the best by")
         parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes, by default one per core")
         parser.add_argument("--celery", action="store_true", help="let the workers do it, one task per symbol")
         parser.add_argument(
@@ -51,7 +62,7 @@ class Command(ConsoleCommand):
                 self._watch(run, advance, options["patience"])
             else:
                 generate_in_processes(run, workers=options["jobs"], progress=advance)
-        self._close(finish_run(run), time.monotonic() - started, options["top"])
+        self._close(finish_run(run), time.monotonic() - started, options)
         return None if run.results.filter(status="done").exists() else FAILED
 
     def _watch(self, run: GenerationRun, advance: Any, patience: float) -> None:
@@ -66,24 +77,29 @@ class Command(ConsoleCommand):
             time.sleep(0.2)
         advance(total)
 
-    def _close(self, run: GenerationRun, seconds: float, top: int) -> None:
-        best = list(kept_by(run).select_related("parameters")[:top])
+    def _close(self, run: GenerationRun, seconds: float, options: Mapping[str, Any]) -> None:
+        convention = options["probability"]
+        best = list(ranked(kept_by(run), convention, rank_by=options["rank_by"])[: options["top"]])
         summary = {**_summary(run), "seconds": round(seconds, 2), "content_hash": run.content_hash}
         lists = {
             "bias": run.bias,
             "refused": dict(run.results.filter(status="failed").values_list("symbol", "reason_code")),
             "left_out": dict(_left_out(run)),
-            "best": [_plain(rank, row) for rank, row in enumerate(best, start=1)],
+            "probability": {"convention": convention, "event": EVENT} | asdict(TERMS[convention]),
+            "best": [_plain(rank, row, convention) for rank, row in enumerate(best, start=1)],
             "by_symbol": list(run.results.order_by("symbol").values(*RESULT)),
         }
         shown = [(name.capitalize().replace("_", " "), value) for name, value in summary.items()]
         whole = table("Generation", ("What", "Value"), shown, right=("Value",))
-        self.emit(summary | lists, whole, *_best(best), *_kept(run), *_reasons(run), *_lean(run))
+        self.emit(summary | lists, whole, *_best(best, convention), *_kept(run), *_reasons(run), *_lean(run))
 
 
-def _best(best: Sequence[OptionStrategy]) -> list[Any]:
-    rows = [_cells(rank, row) for rank, row in enumerate(best, start=1)]
-    return [table("Best of the universe", BEST, rows, right=(BEST[0], *BEST[3:9]))] if rows else []
+def _best(best: Sequence[OptionStrategy], convention: ProbabilityConvention) -> list[Any]:
+    rows = [_cells(rank, row, convention) for rank, row in enumerate(best, start=1)]
+    if not rows:
+        return []
+    said = escape(f"POP: {EVENT} {TERMS[convention].sentence}")
+    return [table("Best of the universe", BEST, rows, right=(BEST[0], *BEST[3:9])), said]
 
 
 def _kept(run: GenerationRun) -> list[Any]:
@@ -102,9 +118,11 @@ def _reasons(run: GenerationRun) -> list[Any]:
     """Why structures, and why whole symbols, have no strategy."""
     tables: list[Any] = []
     counts = _left_out(run).most_common()
-    why = [(code, times, REASONS[code].sentence if code in REASONS else None) for code, times in counts]
+    why = [(code, times, why_left_out(code).sentence, why_left_out(code).remedy) for code, times in counts]
     if why:
-        tables.append(table("Structures left out, all symbols", ("Reason", "Times", "Why"), why, right=("Times",)))
+        tables.append(
+            table("Structures left out, all symbols", ("Reason", "Times", "Why", "What to do"), why, right=("Times",))
+        )
     failed = run.results.filter(status="failed").order_by("symbol")
     refused = list(failed.values_list("symbol", "reason_code", "reason_text"))
     if refused:
@@ -130,20 +148,23 @@ def _left_out(run: GenerationRun) -> Counter[str]:
     return Counter(code for refusals in run.results.values_list("refusals", flat=True) for code in refusals.values())
 
 
-def _plain(rank: int, row: OptionStrategy) -> dict[str, Any]:
+def _plain(rank: int, row: OptionStrategy, convention: ProbabilityConvention) -> dict[str, Any]:
     names = ("stock_name", "strategy_name", "total_score", "probability_of_profit", "expected_profit", "max_loss")
     found = {"rank": rank, "id": row.pk} | {name: getattr(row, name) for name in names}
     metrics = ("expected_value", "margin_required", "view_agreement")
+    chance = stated(row, convention)
+    found |= {"probability": chance.value, "probability_reason": chance.reason}
     return found | {name: getattr(row.parameters, name) for name in metrics}
 
 
-def _cells(rank: int, row: OptionStrategy) -> tuple[Any, ...]:
+def _cells(rank: int, row: OptionStrategy, convention: ProbabilityConvention) -> tuple[Any, ...]:
+    chance = stated(row, convention)
     return (
         rank,
         row.stock_name,
         f"{row.strategy_name} #{row.pk}",
         f"{row.total_score:.3f}",
-        percent(row.probability_of_profit, places=0),
+        chance.reason or percent(chance.value, places=0),
         rupees(row.parameters.expected_value),
         limited(row.expected_profit, row.unlimited_profit),
         limited(row.max_loss, row.unlimited_loss),

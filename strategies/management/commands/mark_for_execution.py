@@ -8,8 +8,10 @@ from django.db.models import QuerySet
 from rich.markup import escape
 
 from market.console import FAILED, USAGE, ConsoleCommand, percent, row_count, rupees, share, table
+from strategies.convention import EVENT, TERMS, ProbabilityConvention
 from strategies.models import OptionStrategy
 from strategies.services.marking import DEFAULT_PRIORITY, PEOPLE_HIGHEST, MarkReport, mark, mark_top, reviewable, unmark
+from strategies.services.probability import RANKS, ranked, stated
 
 REVIEW = ("ID", "Stock", "Strategy", "Score", "POP", "Max profit", "Max loss", "Conviction", "Outlook", "Generated")
 QUEUE = (*REVIEW, "Priority", "Sets", "Notes")
@@ -29,6 +31,14 @@ class Command(ConsoleCommand):
         listing.add_argument("--symbol", type=str.upper)
         listing.add_argument("--min-score", type=share, default=0, metavar="0-1")
         listing.add_argument("--limit", type=row_count, default=50)
+        listing.add_argument(
+            "--probability",
+            type=ProbabilityConvention,
+            choices=list(ProbabilityConvention),
+            default=ProbabilityConvention.SMILE,
+            help="convention of the probability that is shown",
+        )
+        listing.add_argument("--rank-by", choices=RANKS, default="score", help="best first by this")
         listing.add_argument("--every-day", action="store_true", help="not only the newest generation")
         one = verbs.add_parser("mark", help="mark one strategy")
         one.add_argument("ids", type=int, nargs=1, metavar="strategy_id")
@@ -60,10 +70,14 @@ class Command(ConsoleCommand):
 
     def _list(self, options: dict[str, Any]) -> None:
         rows = reviewable(symbol=options["symbol"], min_score=options["min_score"], every_day=options["every_day"])
-        self._strategies("Pending strategies", rows[: options["limit"]], REVIEW)
+        convention = options["probability"]
+        shown = ranked(rows, convention, rank_by=options["rank_by"])[: options["limit"]]
+        self._strategies("Pending strategies", shown, REVIEW, convention)
 
     def _show(self, options: dict[str, Any]) -> None:
-        self._strategies("Marked for execution, in order", OptionStrategy.objects.all().queued(), QUEUE)
+        self._strategies(
+            "Marked for execution, in order", OptionStrategy.objects.all().queued().select_related("parameters"), QUEUE
+        )
 
     def _mark(self, options: dict[str, Any]) -> int | None:
         return self._report("Marked", mark(options["ids"], priority=_priority(options), notes=options["notes"]))
@@ -75,9 +89,17 @@ class Command(ConsoleCommand):
     def _unmark(self, options: dict[str, Any]) -> int | None:
         return self._report("Unmarked", unmark(options["ids"]))
 
-    def _strategies(self, title: str, rows: QuerySet[OptionStrategy], columns: tuple[str, ...]) -> None:
-        cells = [_cells(row)[: len(columns)] for row in rows]
-        self.emit([_plain(row) for row in rows], table(f"{title}: {len(cells)}", columns, cells, right=NUMBERS))
+    def _strategies(
+        self,
+        title: str,
+        rows: QuerySet[OptionStrategy],
+        columns: tuple[str, ...],
+        convention: ProbabilityConvention = ProbabilityConvention.SMILE,
+    ) -> None:
+        cells = [_cells(row, convention)[: len(columns)] for row in rows]
+        whole = table(f"{title}: {len(cells)}", columns, cells, right=NUMBERS)
+        said = escape(f"POP: {EVENT} {TERMS[convention].sentence}")
+        self.emit([_plain(row, convention) for row in rows], whole, said)
 
     def _report(self, verb: str, report: MarkReport) -> int | None:
         refused = {pk: {"code": r.code, "sentence": r.sentence, "remedy": r.remedy} for pk, r in report.refused.items()}
@@ -93,13 +115,14 @@ class Command(ConsoleCommand):
         return FAILED if report.refused or not report.done else None
 
 
-def _cells(row: OptionStrategy) -> tuple[Any, ...]:
+def _cells(row: OptionStrategy, convention: ProbabilityConvention = ProbabilityConvention.SMILE) -> tuple[Any, ...]:
+    chance = stated(row, convention)
     return (
         row.pk,
         row.stock_name,
         row.strategy_name,
         f"{row.total_score:.3f}",
-        percent(row.probability_of_profit),
+        chance.reason or percent(chance.value),
         "Unlimited" if row.unlimited_profit else rupees(row.expected_profit),
         "Unlimited" if row.unlimited_loss else rupees(row.max_loss),
         row.conviction_level,
@@ -120,9 +143,11 @@ def _priority(options: dict[str, Any]) -> int:
     return priority
 
 
-def _plain(row: OptionStrategy) -> dict[str, Any]:
+def _plain(row: OptionStrategy, convention: ProbabilityConvention) -> dict[str, Any]:
     names = (
         "id stock_name strategy_name strategy_type total_score probability_of_profit expected_profit max_loss "
         "conviction_level market_outlook execution_status execution_priority execution_notes sets trade_date"
     )
-    return {name: getattr(row, name) for name in names.split()}
+    chance = stated(row, convention)
+    probability = {"convention": convention, "probability": chance.value, "probability_reason": chance.reason}
+    return {name: getattr(row, name) for name in names.split()} | probability

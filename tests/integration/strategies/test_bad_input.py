@@ -18,10 +18,10 @@ from market.errors import OptionsError
 from market.models import FileImport, Instrument, OptionQuote
 from market.ports import CapturedChain, CapturedQuote
 from market.quant import black
-from market.services.load import load_chain
 from strategies.catalog import CATALOGUE
 from strategies.models import GenerationRun, OptionStrategy, StrategyLeg, StrategyParameters, SymbolResult
 from tests.factories import list_chain, record_past
+from tests.stored import load_chain
 
 pytestmark = pytest.mark.django_db
 
@@ -238,10 +238,34 @@ def test_an_expiry_on_a_day_without_a_session_is_refused(tmp_path, expiry, why):
     assert nothing_stored()
 
 
+def rows_with_times(folder: Path, time_of: Callable[[float], str]) -> int:
+    """Import a file of the form that gives a time in every row; its prices are those of the good chain."""
+    list_chain(listed(EXPIRY), lot_size=LOT)
+    record_past("ACME", until=AS_OF.date() - timedelta(days=1), volatility=CALM, price=SPOT)
+    lines = ["Stock,Expiry,Strike,CE_LTP,CE_OI,CE_Volume,PE_LTP,PE_OI,PE_Volume,timestamp,Stock_LTP"]
+    for strike in STRIKES:
+        call, put = (side(strike, kind, at=AS_OF, expiry=EXPIRY) for kind in ("ce", "pe"))
+        cells = [f"{each['last_price']},{each['oi']},{each['volume']}" for each in (call, put)]
+        lines.append(f"ACME,{EXPIRY},{strike},{','.join(cells)},{AS_OF:%Y-%m-%d} {time_of(strike)},{SPOT}")
+    path = folder / "stock_option_chain.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return run("import_chains", str(path))[0]
+
+
+def test_rows_of_one_minute_are_taken(tmp_path):
+    assert rows_with_times(tmp_path, lambda strike: "11:59:00" if strike < 1_000 else "11:57:30") == 0
+
+    exit_code, result = generated()
+
+    assert (exit_code, result.status, result.reason_code) == (0, "done", "")
+    assert set(OptionQuote.objects.values_list("quoted_at", flat=True)) == {
+        AS_OF.replace(hour=11, minute=59),
+        AS_OF.replace(hour=11, minute=57, second=30),
+    }
+
+
 def test_rows_of_different_minutes_are_refused(tmp_path):
-    imported(tmp_path, good())
-    late = OptionQuote.objects.filter(strike__gte=1_000)
-    late.update(quoted_at=AS_OF + timedelta(minutes=10))
+    assert rows_with_times(tmp_path, lambda strike: "11:59:00" if strike < 1_000 else "11:50:00") == 0
 
     exit_code, result = generated()
 

@@ -16,11 +16,10 @@ from django.test.utils import CaptureQueriesContext
 from market.calendar import IST
 from market.errors import BadMaster, InvalidInput, MarketError, UnknownInstrument
 from market.models import ChainSnapshot, FileImport, OptionQuote
-from market.rulebook.charges import option_charge_rates
 from market.services.chains import store_chain
-from market.services.load import load_chain
 from market.sources import build_source
 from strategies.catalog import CATALOGUE
+from strategies.left_out import why_left_out
 from strategies.models import (
     GenerationRun,
     OptionStrategy,
@@ -29,8 +28,8 @@ from strategies.models import (
     StrategyParameters,
     SymbolResult,
 )
-from strategies.recommend import most_frequent, recommend
-from strategies.services.generation import finish_run, generate, generate_result, start_run
+from strategies.recommend import most_frequent
+from strategies.services.generation import finish_run, generate, generate_result, recommended, start_run
 from strategies.services.integrity import stored_data
 from strategies.services.marking import reviewable
 from strategies.services.storage import store_recommendations
@@ -44,6 +43,7 @@ from tests.factories import (
     list_chain,
     record_past,
 )
+from tests.stored import load_chain
 
 pytestmark = pytest.mark.django_db
 
@@ -72,9 +72,8 @@ def around(run):
 
 
 def recommendations(as_of=AS_OF):
-    rates = option_charge_rates(exchange="NSE", as_of=as_of.date())
-    past = around(GenerationRunFactory(as_of=as_of)).past
-    return recommend(load_chain("INFY", as_of=as_of), rates=rates, risk="moderate", past=past).recommendations
+    known = around(GenerationRunFactory(as_of=as_of))
+    return recommended(load_chain("INFY", as_of=as_of), known, risk="moderate").recommendations
 
 
 def store(found, run):
@@ -186,16 +185,49 @@ def test_the_same_content_on_another_day_is_another_strategy(infy):
     assert OptionStrategy.objects.count() == 2
 
 
-def test_the_same_content_twice_in_one_list_is_stored_once_as_the_better_one(infy):
+def test_the_same_content_twice_in_one_list_is_stored_once(infy):
     best = recommendations()[0]
-    worse = replace(best, score=replace(best.score, total=best.score.total / 2))
 
-    ids = store([best, worse], GenerationRunFactory(as_of=AS_OF))
+    ids = store([best, best], GenerationRunFactory(as_of=AS_OF))
 
     row = OptionStrategy.objects.get()
     assert ids == [row.pk, row.pk]
-    assert float(row.total_score) == pytest.approx(best.score.total, abs=1e-6)
     assert row.legs.count() == len(best.candidate.legs)
+
+
+@pytest.mark.parametrize("part", ["score", "price", "figure", "exit", "moment", "risk"])
+def test_a_row_stands_only_for_what_it_says(infy, part):
+    best = recommendations()[0]
+    legs = (replace(best.candidate.legs[0], price=best.candidate.legs[0].price + 0.05), *best.candidate.legs[1:])
+    later = best.candidate.taken_at + timedelta(minutes=1)
+    other = {
+        "score": replace(best, score=replace(best.score, total=best.score.total / 2)),
+        "price": replace(best, candidate=replace(best.candidate, legs=legs)),
+        "figure": replace(best, figures=replace(best.figures, margin=best.figures.margin + 1)),
+        "exit": replace(best, exits=replace(best.exits, stop_loss=best.exits.stop_loss + 1)),
+        "moment": replace(best, candidate=replace(best.candidate, taken_at=later)),
+    }.get(part, best)
+
+    first = store([best], GenerationRunFactory(as_of=AS_OF))
+    second = store([other], GenerationRunFactory(as_of=AS_OF, risk="aggressive" if part == "risk" else "moderate"))
+
+    assert first != second
+    assert OptionStrategy.objects.values("content_hash").distinct().count() == 2
+
+
+def test_what_is_not_known_is_stored_with_its_reason(infy):
+    best = recommendations()[0]
+    names = ("probability_history", "probability_half", "forecast_volatility", "return_on_margin")
+    silent = replace(best, figures=replace(best.figures, **dict.fromkeys(names)))
+
+    store([silent], GenerationRunFactory(as_of=AS_OF))
+
+    row = StrategyParameters.objects.get()
+    assert [getattr(row, name) for name in names] == [None] * 4
+    found = {flag["about"]: (flag["code"], flag["sentence"][-1]) for flag in row.flags if flag["about"] in names}
+    codes = ("NO_PAST", "PROFIT_UNBOUNDED", "NO_PAST", "NO_MARGIN")
+    assert found == {name: (code, ".") for name, code in zip(names, codes, strict=True)}
+    assert stored_data().faults == {}
 
 
 def test_no_recommendations_store_nothing():
@@ -416,7 +448,7 @@ def test_one_symbol_costs_the_same_queries_whatever_its_chain_and_catalogue_hold
 ):
     run = start_run(as_of=AS_OF)
 
-    with django_assert_max_num_queries(29):
+    with django_assert_max_num_queries(30):
         generate_result(run.results.get().pk)
 
     assert OptionStrategy.objects.count() > 5
@@ -506,6 +538,40 @@ def test_without_a_run_the_row_written_last_names_the_day():
     OptionStrategyFactory(stock_name="NEW", generated_on=AS_OF)
 
     assert list(reviewable().values_list("stock_name", flat=True)) == ["NEW"]
+
+
+# --- the pages ----------------------------------------------------------------------------------------------------
+
+
+def test_the_page_of_a_run_says_why_each_structure_was_left_out(infy, admin_client):
+    run = start_run(as_of=AS_OF)
+    run.results.update(refusals={"a": "NO_BID", "b": "NO_BID", "c": "EXPECTED_VALUE_NEGATIVE"})
+
+    shown = admin_client.get(f"/admin/strategies/generationrun/{run.pk}/change/").content.decode()
+
+    assert "NO_BID × 2: Nobody bids for what a leg would sell. Wait for a two-sided market.<br>" in shown
+    assert "EXPECTED_VALUE_NEGATIVE × 1: A loss is expected after costs" in shown
+
+
+def test_the_page_of_a_strategy_says_why_a_figure_is_not_known(admin_client):
+    row = OptionStrategyFactory()
+    flag = {"about": "probability_half", "code": "PROFIT_UNBOUNDED", "sentence": "The profit has no bound."}
+    StrategyParameters.objects.update(probability_half=None, flags=[flag])
+
+    shown = admin_client.get(f"/admin/strategies/optionstrategy/{row.pk}/change/").content.decode()
+
+    assert "PROFIT_UNBOUNDED: The profit has no bound." in shown
+
+
+def test_a_symbol_that_ends_without_says_what_most_structures_lack(chains):
+    list_chain(chains["INFY"], lot_size=400)
+    store_chain(chains["INFY"])  # without a past nothing is expected to earn more than it costs
+
+    result = generate(start_run(as_of=AS_OF)).results.get()
+
+    assert (result.status, result.reason_code, result.kept) == ("failed", "EXPECTED_VALUE_NEGATIVE", 0)
+    why = why_left_out(result.reason_code)
+    assert result.reason_text == f"No structure on INFY may be recommended; most often: {why.sentence} {why.remedy}"
 
 
 # --- the command --------------------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ from django.db import connection
 
 from market.calendar import IST
 from market.services.chains import store_chain
-from market.services.load import load_chain
 from market.sources.simulated import SimulatedMarket
 from strategies.models import GenerationRun, OptionStrategy
 from strategies.recommend import recommend
@@ -17,6 +16,7 @@ from strategies.services.generation import charge_rates
 from strategies.services.storage import store_recommendations
 from strategies.services.surroundings import surroundings_of
 from tests.factories import list_chain, record_past
+from tests.stored import load_chain
 
 AS_OF = datetime(2026, 1, 30, 12, 0, tzinfo=IST)
 

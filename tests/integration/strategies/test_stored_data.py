@@ -126,6 +126,36 @@ def test_what_cannot_be_true_is_a_fault(change, fault):
     assert stored_data().faults == {f"strategies {fault}": 1}
 
 
+def test_a_margin_of_zero_is_one_only_where_nothing_is_sold_or_paid():
+    strategy = OptionStrategyFactory()
+    StrategyParameters.objects.update(margin_required=0)
+    assert stored_data().faults == {"strategies margin not above zero": 1}  # a debit
+
+    OptionStrategy.objects.update(net_premium=0)
+    assert stored_data().faults == {"strategies margin not above zero": 1}  # a short option
+
+    StrategyLeg.objects.filter(strategy=strategy).update(setup_type="BUY")
+    assert stored_data().faults == {}
+
+
+@pytest.mark.parametrize(
+    "column", ["probability_history", "probability_half", "forecast_volatility", "return_on_margin", "risk_reward"]
+)
+def test_a_figure_that_is_not_known_is_excused_by_its_reason_alone(column):
+    OptionStrategyFactory(expected_profit=None, unlimited_profit=column == "risk_reward")
+    OptionStrategy.objects.update(unlimited_profit=True)
+
+    StrategyParameters.objects.update(**{column: None})
+    assert stored_data().faults == ({} if column == "risk_reward" else {f"strategy_parameters.{column} empty": 1})
+
+    row = StrategyParameters.objects.get()
+    row.flags = [*row.flags, {"about": column, "code": "NO_PAST", "sentence": "None is stored."}]
+    row.save()
+    assert stored_data().faults == {}
+    OptionStrategy.objects.update(unlimited_profit=False, expected_profit=Decimal(14_950))
+    assert stored_data().faults == ({"strategy_parameters.risk_reward empty": 1} if column == "risk_reward" else {})
+
+
 def test_unlimited_amounts_and_shares_excuse_their_empty_columns():
     strategy = OptionStrategyFactory(expected_profit=None, unlimited_profit=True, max_loss=None, unlimited_loss=True)
     StrategyLegFactory(
@@ -152,7 +182,7 @@ def test_checking_costs_the_same_queries_for_one_row_and_for_many(django_assert_
     for _ in range(15):
         OptionStrategyFactory()
 
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         stored_data()
 
 

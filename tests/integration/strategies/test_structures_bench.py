@@ -78,6 +78,7 @@ def spoil(model, **values):
         (StrategyParameters, {"breakevens": []}, (0, 1)),
         (StrategyParameters, {"breakevens": [], "profit_ranges": [[0.0, None]]}, (0, 0)),
         (StrategyParameters, {"margin_required": None}, (0, 1)),
+        (StrategyParameters, {"margin_required": 0}, (0, 1)),
         (StrategyExitLevels, {"stop_loss": None}, (0, 1)),
         (StrategyExitLevels, {"time_exit_dte": None}, (0, 1)),
     ],

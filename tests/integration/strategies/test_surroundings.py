@@ -13,13 +13,11 @@ from django.core.management import call_command
 from django.db import ProgrammingError, connection, transaction
 
 from market.calendar import IST
+from market.errors import Reason
 from market.models import DailyBar, IvSummary, MarketView
-from market.rulebook.charges import option_charge_rates
 from market.services.chains import store_chain
-from market.services.load import load_chain
 from market.services.volatility import atm_volatility
 from market.sources import build_source
-from strategies.build import content_key
 from strategies.calibration import MonotoneMap, recalibrated
 from strategies.calibration_report import STRUCTURE
 from strategies.catalog import BY_SLUG, CATALOGUE
@@ -33,18 +31,23 @@ from strategies.models import (
     StrategyLeg,
     StrategyParameters,
 )
-from strategies.recommend import recommend
+from strategies.services import generation
 from strategies.services.generation import finish_run, generate, generate_result, start_run
 from strategies.services.lean import kept_by
 from strategies.services.surroundings import surroundings_of
-from strategies.view import outlook
+from strategies.services.views import store_view
+from strategies.view import Measured, Weather, outlook, view
+from tests.candles import walk
 from tests.factories import GenerationRunFactory, OptionStrategyFactory, list_chain, record_past
+from tests.stored import load_chain
 
 pytestmark = pytest.mark.django_db
 
 AS_OF = datetime(2026, 1, 30, 12, 0, tzinfo=IST)
 DAY = AS_OF.date()
 MAP = ((0.0, 0.5, 1.0), (0.1, 0.4, 0.8))
+NO_VIEW = Reason("NO_CANDLES", "No closed candle is stored.")
+IV_WEIGHT = 0.06 / 0.90  # of the moderate and the aggressive taste, while no direction is tested
 
 
 @pytest.fixture(scope="session")
@@ -71,11 +74,14 @@ def generated(**options):
     return generate(start_run(as_of=AS_OF, **options))
 
 
-def recommended(symbol="INFY", risk="moderate"):
+def recommended(symbol="INFY", risk="moderate", **known):
     chain = load_chain(symbol, as_of=AS_OF)
     around = surroundings_of(symbol, chain, run=GenerationRunFactory(as_of=AS_OF))
-    rates = option_charge_rates(exchange="NSE", as_of=DAY)
-    return recommend(chain, rates=rates, risk=risk, past=around.past).recommendations
+    return generation.recommended(chain, replace(around, **known), risk=risk).recommendations
+
+
+def by_slug(found):
+    return {each.candidate.structure.slug: each.score for each in found}
 
 
 def calibrated(*, until=date(2026, 1, 1), helps=True):
@@ -98,10 +104,10 @@ def calibrated(*, until=date(2026, 1, 1), helps=True):
 def test_every_exit_is_a_typed_row_that_says_what_the_documents_columns_say(infy):
     generated()
 
-    stored = {row.content_hash: row for row in OptionStrategy.objects.prefetch_related("exit_rows", "exit_levels")}
+    stored = {row.structure: row for row in OptionStrategy.objects.prefetch_related("exit_rows", "exit_levels")}
     assert len(stored) >= 5
     for each in recommended():
-        row, candidate = stored[content_key(each.candidate)], each.candidate
+        row, candidate = stored[each.candidate.structure.slug], each.candidate
         levels = exit_rows(candidate.structure, each.evaluation, candidate)
         found = {(one.kind, one.level): one for one in row.exit_rows.all()}
         assert set(found) == {(level.kind.value, level.level) for level in levels}
@@ -123,10 +129,10 @@ def test_every_exit_is_a_typed_row_that_says_what_the_documents_columns_say(infy
 def test_time_scenarios_and_regions_are_stored_in_rupees_per_set(infy):
     generated()
 
-    stored = {row.strategy.content_hash: row for row in StrategyParameters.objects.select_related("strategy")}
+    stored = {row.strategy.structure: row for row in StrategyParameters.objects.select_related("strategy")}
     assert len(stored) >= 5
     for each in recommended():
-        row, shown = stored[content_key(each.candidate)], each.figures
+        row, shown = stored[each.candidate.structure.slug], each.figures
         half = row.probability_half
         assert (
             half is None
@@ -171,10 +177,10 @@ def test_a_row_has_one_expected_value(infy):
 def test_every_leg_says_how_far_its_strike_lies_from_what_the_rule_aimed_at(infy):
     generated()
 
-    stored = {row.content_hash: row for row in OptionStrategy.objects.prefetch_related("legs")}
+    stored = {row.structure: row for row in OptionStrategy.objects.prefetch_related("legs")}
     distances = []
     for each in recommended():
-        legs = zip(stored[content_key(each.candidate)].legs.all(), each.candidate.legs, strict=True)
+        legs = zip(stored[each.candidate.structure.slug].legs.all(), each.candidate.legs, strict=True)
         for row, leg in legs:
             assert (
                 row.off_target is None
@@ -255,18 +261,18 @@ def test_what_the_chain_is_doubted_for_stands_on_every_strategy_of_those_expirie
 # --- volatility ------------------------------------------------------------------------------------------------------
 
 
-def remember(volatilities, *, last=DAY - timedelta(days=1)):
+def remember(volatilities, *, last=DAY - timedelta(days=1), days=30.0):
     IvSummary.objects.bulk_create(
         IvSummary(
             symbol="INFY", date=last - timedelta(days=place), atm_iv=volatility, iv_skew=0.0, data_points=9,
-            days_to_expiry=30.0, interpolated=True, fit_error=0.0, source="test", taken_at=AS_OF,
+            days_to_expiry=days, interpolated=True, fit_error=0.0, source="test", taken_at=AS_OF,
         )
         for place, volatility in enumerate(volatilities)
     )  # fmt: skip
 
 
 def test_the_percentile_is_that_of_the_chain_itself_in_its_history(infy):
-    now = atm_volatility(load_chain("INFY", as_of=AS_OF))
+    now = atm_volatility(load_chain("INFY", as_of=AS_OF)).volatility
     remember([now - 0.01] * 45 + [now + 0.01] * 15)
     remember([0.001], last=DAY)  # what a later snapshot of the day knows
 
@@ -280,6 +286,28 @@ def test_the_percentile_is_that_of_the_chain_itself_in_its_history(infy):
     assert all(row.iv_fits == ("high" in BY_SLUG[row.strategy.structure].iv_regimes) for row in rows)
 
 
+def test_a_history_of_other_maturities_is_flagged_beside_the_percentile(infy):
+    remember([0.2] * 60)
+    remember([0.3] * 5, last=DAY - timedelta(days=61), days=4.0)
+
+    generated()
+
+    row = StrategyParameters.objects.first()
+    flag = next(flag for flag in row.flags if flag["about"] == "iv_percentile")
+    assert row.iv_percentile is not None
+    assert flag["code"] == "MIXED_MATURITIES"
+    assert "5 of 66 sessions" in flag["sentence"]
+
+
+def test_a_history_of_one_maturity_is_not_flagged(infy):
+    remember([0.2] * 65)
+
+    generated()
+
+    flags = StrategyParameters.objects.first().flags
+    assert "iv_percentile" not in {flag["about"] for flag in flags}
+
+
 def test_a_short_history_is_a_reason_and_the_past_of_prices_tells_the_regime(infy):
     remember([0.2] * 58)
 
@@ -289,6 +317,35 @@ def test_a_short_history_is_a_reason_and_the_past_of_prices_tells_the_regime(inf
     assert (row.iv_percentile, row.iv_percentile_reason) == (None, "INSUFFICIENT_HISTORY")
     assert row.iv_regime == "high"  # implied over a realised volatility of 12 %
     assert {flag["code"] for flag in row.flags if flag["about"] == "iv_percentile"} == {"INSUFFICIENT_HISTORY"}
+
+
+# --- checks of the quotes -------------------------------------------------------------------------------------------
+
+
+def flagged():
+    rows = StrategyParameters.objects.select_related("strategy")
+    return {row.strategy.pk: [flag for flag in row.flags if flag["code"].endswith("_OFF")] for row in rows}
+
+
+def test_a_conversion_that_earns_for_sure_is_a_flag_of_every_strategy_on_that_chain(chains):
+    put(replace(chains["INFY"], spot=0.985 * chains["INFY"].spot))
+
+    generated(risk="aggressive")
+
+    found = flagged()
+    assert found
+    for pk, flags in found.items():
+        expiries = {f"{leg.expiry}" for leg in StrategyLeg.objects.filter(strategy=pk) if leg.expiry}
+        assert {flag["about"] for flag in flags} == expiries
+        assert all(flag["code"] == "CONVERSION_OFF" and "₹" in flag["sentence"] for flag in flags)
+
+
+def test_quotes_of_one_moment_are_not_flagged(infy):
+    generated(risk="aggressive")
+
+    found = flagged()
+    assert found
+    assert set(map(len, found.values())) == {0}
 
 
 # --- market view and lean --------------------------------------------------------------------------------------------
@@ -324,7 +381,7 @@ def test_the_market_view_of_the_run_is_kept_and_held_against_each_structure(infy
 
 def test_a_view_moves_no_score(infy):
     trend("INFY", 0.004)
-    without = recommended(risk="aggressive")  # computed from chain and past alone: no view is handed to it
+    without = recommended(risk="aggressive", view=NO_VIEW)
 
     generated(risk="aggressive")
 
@@ -336,6 +393,62 @@ def test_a_view_moves_no_score(infy):
     }
     for slug, parts in OptionStrategy.objects.values_list("structure", "component_scores"):
         assert parts == pytest.approx(scores[slug].contributions, abs=1e-6)
+
+
+def test_a_tested_view_moves_the_score_of_each_side_and_an_untested_one_nothing(infy):
+    trend("INFY", 0.004)
+    moved = {}
+    for tested in (None, 0.0, 0.8, -0.8):
+        view = MarketView(symbol="INFY", tested_direction=tested)
+        moved[tested] = by_slug(recommended(risk="aggressive", view=view))
+
+    assert moved[None] == by_slug(recommended(risk="aggressive", view=NO_VIEW))
+    assert {score.contributions["direction"] for score in moved[None].values()} == {0.0}
+    for slug, score in moved[0.8].items():
+        side = {"Bullish": 1, "Bearish": -1, "Neutral": 0}[BY_SLUG[slug].outlook]
+        assert score.contributions["direction"] == pytest.approx(0.10 * (0.5 + 0.4 * side))
+        assert score.total - moved[0.0][slug].total == pytest.approx(0.04 * side)
+        assert moved[-0.8][slug].total - moved[0.0][slug].total == pytest.approx(-0.04 * side)
+
+
+def test_a_component_that_passed_its_test_is_kept_with_the_view_and_moves_the_score(infy):
+    proven = {"rsi": Measured(0.04, 4.0, 3.5, 2.0, 0.53, 1_200, date(2021, 1, 1), date(2026, 1, 8))}
+    unknown = Weather(NO_VIEW, NO_VIEW, NO_VIEW)
+    found = view("INFY", walk(3, 300, drift=0.004), interest=NO_VIEW, weather=unknown, measured=proven)
+
+    kept = MarketView.objects.get(pk=store_view(found, as_of=AS_OF).pk)
+
+    assert found.tested.total > 0.1
+    assert kept.tested_direction == pytest.approx(found.tested.total)
+    for slug, score in by_slug(recommended(risk="aggressive", view=kept)).items():
+        side = {"Bullish": 1, "Bearish": -1, "Neutral": 0}[BY_SLUG[slug].outlook]
+        assert score.contributions["direction"] == pytest.approx(0.10 * (0.5 + 0.5 * side * found.tested.total))
+
+
+def test_the_regime_of_volatility_moves_the_score_and_an_unknown_one_neither_way(infy):
+    low, high = (by_slug(recommended(risk="aggressive", regime=regime)) for regime in ("low", "high"))
+    unknown = by_slug(recommended(risk="aggressive", regime=Reason("NO_IV_REGIME", "Nothing to compare with.")))
+
+    assert len({BY_SLUG[slug].iv_regimes for slug in unknown}) >= 3
+    for slug, score in unknown.items():
+        regimes = BY_SLUG[slug].iv_regimes
+        assert score.contributions["iv_fit"] == pytest.approx(0.5 * IV_WEIGHT)
+        for known, regime in ((low, "low"), (high, "high")):
+            gain = IV_WEIGHT * ((regime in regimes) - 0.5) if len(regimes) < 3 else 0.0
+            assert known[slug].total - score.total == pytest.approx(gain)
+
+
+def test_what_is_stored_is_scored_by_the_regime_of_the_run(infy):
+    remember([0.001] * 60)
+
+    generated(risk="aggressive")
+
+    fits = {False: set(), True: set()}
+    for row in OptionStrategy.objects.select_related("parameters"):
+        assert row.parameters.iv_regime == "high"
+        if len(BY_SLUG[row.structure].iv_regimes) < 3:
+            fits[row.parameters.iv_fits].add(row.component_scores["iv_fit"])
+    assert fits == {False: {0.0}, True: {round(IV_WEIGHT, 6)}}
 
 
 def test_without_recent_candles_the_view_is_unknown_and_says_why(chains):

@@ -5,7 +5,8 @@ from dataclasses import fields
 from typing import NamedTuple
 
 import numpy as np
-from hypothesis import Phase, given, settings
+import pytest
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from market.assembly import assemble
@@ -84,7 +85,16 @@ def calm(volatility: float) -> Past:
     return Past(returns, np.full(120, volatility**2))
 
 
+CLEAN = Market(seed=1, volatility=0.30, slant=-0.2, wrong=0.0, book=True, step=10.0)
+NOISY = Market(seed=2, volatility=0.40, slant=-0.3, wrong=0.05, book=True, step=20.0)
+MODELLED = Market(seed=3, volatility=0.45, slant=0.0, wrong=0.0, book=False, step=10.0)
+
+
 @settings(max_examples=12, deadline=None, phases=[Phase.explicit, Phase.generate])  # shrinking takes minutes
+@example(market=CLEAN, realised=0.1, risk="aggressive")
+@example(market=CLEAN, realised=0.1, risk="moderate")
+@example(market=NOISY, realised=0.1, risk="aggressive")
+@example(market=MODELLED, realised=0.1, risk="moderate")
 @given(market=markets, realised=st.sampled_from([0.1, 0.3, 0.6]), risk=st.sampled_from(["moderate", "aggressive"]))
 def test_what_is_recommended_is_inside_its_bounds_and_the_rest_has_a_reason(market, realised, risk):
     try:
@@ -97,6 +107,8 @@ def test_what_is_recommended_is_inside_its_bounds_and_the_rest_has_a_reason(mark
     kept = {each.candidate.structure.slug for each in found.recommendations}
     assert kept | set(found.refusals) == {structure.slug for structure in CATALOGUE}
     assert not kept & set(found.refusals)
+    if market.wrong == 0.0 and market.volatility > 2.0 * realised:
+        assert kept, found.refusals  # options cost twice what is realised: selling them is expected to earn
     for each in found.recommendations:
         bounded(each, chain)
         executable(each)
@@ -136,3 +148,26 @@ def executable(each: Recommendation) -> None:
         assert -1.0 <= leg.delta <= 1.0
         assert leg.gamma >= 0.0
         assert leg.vega >= 0.0
+
+
+@pytest.mark.parametrize(
+    ("market", "risk", "fewest"), [(CLEAN, "aggressive", 20), (CLEAN, "moderate", 10), (NOISY, "aggressive", 10)]
+)
+def test_where_options_cost_far_more_than_is_realised_there_is_much_to_recommend(market, risk, fewest):
+    chain = assemble(market.chain(), lot_sizes=dict.fromkeys(EXPIRIES, LOT), tick_size=TICK)
+
+    found = recommend(chain, rates=RATES, risk=risk, past=calm(0.1)).recommendations
+
+    assert len(found) >= fewest
+    for each in found:
+        bounded(each, chain)
+        executable(each)
+
+
+def test_where_options_cost_what_is_realised_nothing_is_recommended():
+    chain = assemble(CLEAN.chain(), lot_sizes=dict.fromkeys(EXPIRIES, LOT), tick_size=TICK)
+
+    found = recommend(chain, rates=RATES, risk="conservative", past=None)
+
+    assert found.recommendations == []
+    assert set(found.refusals) == {structure.slug for structure in CATALOGUE}

@@ -8,11 +8,11 @@ import pytest
 from market.chain import Chain, OptionSide
 from market.contract import Contract, OptionType, Side
 from market.quant import black
-from strategies.build import build, content_key
+from strategies.build import build
 from strategies.catalog import BY_SLUG, CATALOGUE
 from strategies.errors import NotConstructible
 from strategies.spec import Kind
-from tests.builders import make_chain, make_fair_chain
+from tests.builders import make_chain
 
 
 def refusal(slug: str, chain: Chain) -> str:
@@ -208,27 +208,6 @@ def test_a_missing_bid_leaves_the_mid_to_the_smile():
     leg = build(BY_SLUG["long-call"], replace(chain, expiries=(replace(front, calls=unbid),))).legs[0]
 
     assert (leg.bid, leg.mid) == (0.0, leg.fair)
-
-
-def test_content_key_is_the_same_for_the_same_content_and_moves_with_terms():
-    chain = make_fair_chain(days=(25,))
-    candidate = build(BY_SLUG["iron-condor"], chain)
-    reversed_legs = replace(candidate, legs=candidate.legs[::-1])
-    repriced_legs = replace(candidate, legs=tuple(replace(leg, price=leg.price + 1) for leg in candidate.legs))
-    doubled = replace(candidate, legs=(replace(candidate.legs[0], ratio=2), *candidate.legs[1:]))
-    flipped = replace(candidate, legs=(replace(candidate.legs[0], side=Side.BUY), *candidate.legs[1:]))
-
-    key = content_key(candidate)
-
-    assert len(key) == 64
-    assert content_key(reversed_legs) == content_key(repriced_legs) == key
-    assert len({key, content_key(doubled), content_key(flipped), content_key(replace(candidate, underlying="X"))}) == 4
-
-
-def test_the_same_legs_under_another_structure_are_another_content():
-    candidate = build(BY_SLUG["short-put"], make_chain())
-
-    assert content_key(candidate) != content_key(replace(candidate, structure=BY_SLUG["cash-secured-put"]))
 
 
 def test_a_share_has_no_strike_or_option_type():

@@ -10,7 +10,6 @@ import pytest
 from scipy.stats import norm
 
 from market.chain import Chain, Floats
-from market.margin import MarginLeg, margin_per_set
 from market.quant.distribution import Distribution, rescaled
 from market.rulebook.charges import option_charge_rates
 from market.sessions import Past
@@ -21,6 +20,7 @@ from strategies.evaluate import Evaluation, evaluations
 from strategies.figures import Figures, best_results, figures
 from strategies.forecast import forecasts, history_distribution
 from strategies.horizon import distribution_at
+from strategies.margins import HeldLeg, margin_of
 from strategies.measure import measure
 from strategies.passage import probability_of_reaching
 from strategies.payoff import payoff_lines
@@ -63,6 +63,20 @@ def test_without_a_past_neither_history_nor_forecast_is_claimed():
 
     assert found.probability_history is None
     assert found.forecast_volatility is None
+
+
+def test_what_is_not_known_says_why():
+    _, _, found = shown("long-call", make_chain(days=(25,)))
+
+    whys = {name: why.code for name, why in found.unknown.items()}
+    assert whys == {
+        "probability_history": "NO_PAST",
+        "forecast_volatility": "NO_PAST",
+        "probability_half": "PROFIT_UNBOUNDED",
+    }
+    assert replace(found, return_on_margin=None).unknown["return_on_margin"].code == "NO_MARGIN"
+    whole = replace(found, probability_history=0.5, forecast_volatility=0.2, probability_half=0.5)
+    assert whole.unknown == {}
 
 
 def test_the_forecast_volatility_is_that_of_the_distribution_expected():
@@ -178,10 +192,20 @@ def test_margin_is_that_of_the_legs_and_the_return_that_of_the_forecast():
     chain = make_chain(days=(25,), is_index=True)
     candidate, judged, found = shown("short-strangle", chain)
 
-    legs = [MarginLeg(leg.side, leg.contract.option_type, leg.ratio * 65, leg.price) for leg in candidate.legs]
-    blocked = margin_per_set(legs, spot=chain.spot, max_loss=None, is_index=True, as_of=date(2026, 1, 30))
+    legs = [HeldLeg(leg.contract, leg.side.sign * leg.ratio * 65, leg.price, leg.iv) for leg in candidate.legs]
+    blocked = margin_of(legs, group="naked", spot=chain.spot, is_index=True, as_of=date(2026, 1, 30))
     assert found.margin == pytest.approx(blocked)
     assert found.return_on_margin == pytest.approx(judged.forecast_value * 65 / blocked)
+
+
+def test_margin_follows_the_margin_group_of_the_structure():
+    chain = make_chain(1_000, days=(25,), step=10.0)
+
+    secured, _, whole = shown("cash-secured-put", chain)
+    _, _, plain = shown("short-put", chain)
+
+    assert whole.margin == secured.legs[0].contract.strike * 65
+    assert plain.margin < 0.25 * whole.margin
 
 
 def test_candidates_of_several_expiries_keep_their_order_and_their_figures():

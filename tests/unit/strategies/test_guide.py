@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from strategies.catalog import BY_SLUG, CATALOGUE, CHECKS
+from strategies.convention import TERMS
 from strategies.guide import COLUMNS, leg_in_words, page, row, section, strike_in_words
+from strategies.ranking_guide import READS, RULES, variant
+from strategies.score import TASTES, weights_of
 from strategies.strikes import Apart, Atm, Beside, Delta, Mirror, Percent, Premium, SameAs, Sigma, StraddleWidth
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -63,3 +66,50 @@ def test_legs_in_words():
     assert [leg_in_words(leg) for leg in BY_SLUG["covered-call"].legs] == ["buy the share", "sell 1 call at 0.3 delta"]
     assert leg_in_words(BY_SLUG["call-ratio-spread"].legs[1]) == "sell 2 calls 0.9 σ above the forward"
     assert leg_in_words(BY_SLUG["calendar-spread"].legs[1]) == "buy 1 call of the next expiry at the strike of leg 1"
+
+
+def test_every_component_has_its_weight_by_profile_and_says_what_it_reads():
+    rows = [line for line in page().splitlines() if line.startswith("| ")]
+
+    for taste in TASTES.values():
+        assert READS.keys() == taste.weights.keys()
+    for name, reads in READS.items():
+        weights = " | ".join(f"{taste.weights[name]:.2f}" for taste in TASTES.values())
+        assert f"| {name.replace('_', ' ')} | {weights} | {reads} |" in rows
+    assert f"{weights_of('moderate', tested=False)['probability']:.3f} on probability" in page()
+
+
+def test_the_conventions_of_probability_are_told():
+    for convention, terms in TERMS.items():
+        assert f"| `{convention}`: {terms.name} | {terms.anchor} | {terms.distribution} | {terms.day_count} |" in page()
+
+
+def test_every_strike_rule_is_told_with_the_number_of_structures_that_use_it():
+    used = dict.fromkeys(RULES, 0)
+    for structure in CATALOGUE:
+        for name in {variant(leg.strike) for leg in structure.legs if leg.strike is not None}:
+            used[name] += 1
+
+    for name, words in RULES.items():
+        (line,) = [line for line in page().splitlines() if line.startswith(f"| `{name}` |")]
+        assert words in line
+        assert f"| {used[name]}, such as" in line if used[name] else "| none |" in line
+    assert used["Percent"] == used["Beside"] == 0 < used["Atm"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "name"),
+    [
+        (Atm(), "Atm"),
+        (Atm(-1), "Atm(steps)"),
+        (Premium(0.2), "Premium"),
+        (Premium(0.01, of="spot"), "Premium(of='spot')"),
+    ],
+)
+def test_variants_of_a_rule_are_told_apart(rule, name):
+    assert variant(rule) == name
+
+
+def test_the_checks_say_what_becomes_of_them():
+    assert "BOX_OFF" in page()
+    assert "CONVERSION_OFF" in page()

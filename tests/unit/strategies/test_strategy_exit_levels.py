@@ -252,3 +252,27 @@ def test_a_broken_row_is_refused():
         ExitLevel(ExitKind.MONEY, "stop_loss", -1.0, "Why.")
     with pytest.raises(InvalidInput):
         ExitLevel(ExitKind.MONEY, "stop_loss", None, "")
+
+
+@pytest.mark.parametrize(
+    ("slug", "changes", "stop", "words"),
+    [
+        ("bull-put-spread", {"option_premium": 10.0, "tail_loss": 90.0}, 15.0, "1.5 times the credit"),
+        ("bull-put-spread", {"option_premium": 10.0, "max_loss": 15.0}, 12.0, "80% of the maximum loss"),
+        ("short-strangle", {"option_premium": 1.0, "tail_loss": 400.0}, 100.0, "25% of what the worst outcomes take"),
+        ("long-call", {"option_premium": -40.0, "max_loss": 40.0, "tail_loss": 40.0}, 20.0, "50% of the maximum loss"),
+        ("synthetic-long", {"option_premium": -2.0, "tail_loss": 300.0}, 90.0, "30% of what the worst outcomes take"),
+        ("synthetic-long", {"option_premium": -400.0, "tail_loss": 300.0}, 120.0, "30% of the premium"),
+    ],
+)
+def test_the_stop_says_which_rule_set_it(slug, changes, stop, words):
+    chain = make_chain(days=(25, 53))
+    candidate = build(BY_SLUG[slug], chain)
+    evaluation = replace(evaluate(candidate, chain, rates=RATES), **changes)
+
+    rows = exit_rows(BY_SLUG[slug], evaluation, candidate)
+
+    row = next(row for row in rows if (row.kind, row.level) == (ExitKind.MONEY, "stop_loss"))
+    assert row.value == pytest.approx(stop)
+    assert row.value == exit_levels(BY_SLUG[slug], evaluation).stop_loss
+    assert row.reason.startswith(words)

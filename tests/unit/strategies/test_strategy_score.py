@@ -11,6 +11,7 @@ from market.chain import Chain
 from market.rulebook.charges import option_charge_rates
 from strategies.build import BuiltLeg, build
 from strategies.catalog import BY_SLUG, CATALOGUE
+from strategies.measure import measure
 from strategies.score import (
     HIGH,
     MEDIUM,
@@ -19,14 +20,19 @@ from strategies.score import (
     Facts,
     RiskProfile,
     Score,
+    facts_of,
     first_gates,
     gates,
+    iv_fit,
     scores,
     totals,
+    weights_of,
 )
+from strategies.search import neighbourhoods
 from strategies.spec import Kind
+from strategies.table import contract_table
 from tests.builders import make_chain
-from tests.single import facts
+from tests.single import facts, measured
 
 RATES = option_charge_rates(exchange="NSE", as_of=date(2026, 1, 30))
 every_profile = pytest.mark.parametrize("risk", list(TASTES))
@@ -75,7 +81,95 @@ def test_the_waterfall_sums_exactly_and_every_component_is_a_fraction(structure,
     assert result.components.keys() == result.contributions.keys() == TASTES[risk].weights.keys()
     assert all(0.0 <= value <= 1.0 for value in result.components.values())
     for name, value in result.components.items():
-        assert result.contributions[name] == TASTES[risk].weights[name] * value
+        assert result.contributions[name] == result.weights[name] * value
+
+
+@every_profile
+def test_the_documents_components_are_all_there(risk: RiskProfile):
+    documents = {"probability", "direction", "reward_risk", "iv_fit", "time_decay", "liquidity"}
+
+    assert documents < TASTES[risk].weights.keys()
+
+
+@every_profile
+def test_the_weights_that_count_add_up_to_one_and_keep_their_proportions(risk: RiskProfile):
+    whole, counted = weights_of(risk, tested=True), weights_of(risk, tested=False)
+
+    assert whole == TASTES[risk].weights
+    assert (whole["direction"], counted["direction"]) == (0.10, 0.0)
+    assert math.fsum(counted.values()) == pytest.approx(1.0, abs=1e-12)
+    for name in whole.keys() - {"direction"}:
+        assert counted[name] / counted["probability"] == pytest.approx(whole[name] / whole["probability"])
+
+
+@pytest.mark.parametrize(
+    ("slug", "regime", "fit"),
+    [
+        ("long-call", "low", 1.0),
+        ("long-call", "normal", 1.0),
+        ("long-call", "high", 0.0),
+        ("short-strangle", "high", 1.0),
+        ("short-strangle", "normal", 0.0),
+        ("short-strangle", None, 0.5),
+        ("bull-call-spread", "low", 0.5),
+        ("bull-call-spread", "high", 0.5),
+        ("bull-call-spread", None, 0.5),
+    ],
+)
+def test_a_structure_fits_the_regime_it_is_meant_for_and_one_meant_for_any_gets_no_bonus(slug, regime, fit):
+    chain = make_chain(days=(25,))
+    batch, measures = measured(build(BY_SLUG[slug], chain), chain, rates=RATES)
+
+    found = scores(facts_of(batch, measures, regime=regime))[0]
+
+    assert iv_fit(BY_SLUG[slug], regime) == fit
+    assert found.components["iv_fit"] == fit
+    assert found.contributions["iv_fit"] == found.weights["iv_fit"] * fit
+
+
+@every_profile
+@pytest.mark.parametrize(
+    ("slug", "tested", "component"),
+    [
+        ("bull-call-spread", 0.6, 0.8),
+        ("bull-call-spread", -1.0, 0.0),
+        ("bear-put-spread", 0.6, 0.2),
+        ("bear-put-spread", -1.0, 1.0),
+        ("iron-condor", 0.6, 0.5),
+        ("iron-condor", -1.0, 0.5),
+    ],
+)
+def test_a_tested_direction_weighs_what_the_taste_says(risk: RiskProfile, slug: str, tested: float, component: float):
+    chain = make_chain(days=(25,))
+    batch, measures = measured(build(BY_SLUG[slug], chain), chain, rates=RATES)
+    found = facts_of(batch, measures, tested=tested)
+
+    result = scores(found, risk)[0]
+
+    assert result.weights == TASTES[risk].weights
+    assert result.components["direction"] == pytest.approx(component)
+    assert result.contributions["direction"] == pytest.approx(TASTES[risk].weights["direction"] * component)
+    assert result.total == math.fsum(result.contributions.values()) == pytest.approx(totals(found, risk)[0], abs=1e-12)
+
+
+def test_an_untested_direction_contributes_exactly_nothing():
+    result = scored("bull-call-spread", make_chain(days=(25,)))
+
+    assert (result.weights["direction"], result.contributions["direction"]) == (0.0, 0.0)
+    assert math.fsum(result.weights.values()) == pytest.approx(1.0, abs=1e-12)
+
+
+def test_facts_of_some_candidates_keep_the_view_of_each():
+    chain = make_chain(days=(25,))
+    table = contract_table(chain)
+    batch, _ = neighbourhoods([BY_SLUG["long-put"], BY_SLUG["long-call"]], chain, table)
+    facts_of_all = facts_of(batch, measure(batch, rates=RATES), regime="low", tested=0.5)
+
+    last = facts_of_all.take(np.array([batch.size - 1]))
+
+    assert batch.structures[batch.which[-1]].slug == "long-call"
+    assert (last.lean.tolist(), last.iv_fit.tolist()) == ([0.5], [1.0])
+    assert facts_of_all.lean[0] == -0.5
 
 
 def test_scores_of_a_liquid_fair_chain_are_spread_out():

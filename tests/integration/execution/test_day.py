@@ -1,0 +1,89 @@
+"""The daily run: every symbol asked for ends with a result or with the reason why there is none."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+
+import pytest
+
+from allocation.models import Account
+from execution.clock import SteppedClock
+from execution.services.day import run_day
+from execution.services.paper_ledger import build_paper_broker
+from execution.services.preparation import Desk
+from market.errors import MarketError, Reason, StaleQuote
+from market.ports import CapturedChain, DayCandle, UnderlyingFact
+from market.sources.simulated import SimulatedMarket
+from strategies.models import GenerationRun, OptionStrategy
+from tests.factories import list_chain, record_past
+from tests.integration.execution.conftest import NOON, ScriptedMarket
+
+pytestmark = pytest.mark.django_db
+
+REFUSED = Reason("STALE_QUOTE", "The newest quote is of yesterday.", "Wait for the opening.")
+
+
+@dataclass
+class TwoShares(ScriptedMarket):
+    """INFY and GONE, each with the chain the test gave, else refused; replayed, so that it brings no master."""
+
+    name: str = "recorded"
+    symbols: list[str] = field(default_factory=lambda: ["INFY", "GONE"])
+
+    def underlyings(self) -> list[UnderlyingFact]:
+        return [UnderlyingFact(symbol, symbol, "stock", "NSE", "IT", "IT") for symbol in self.symbols]
+
+    def chain(self, underlying: str, *, as_of: datetime) -> CapturedChain:
+        if underlying not in self.chains:
+            raise StaleQuote(REFUSED)
+        return replace(self.chains[underlying], taken_at=as_of)
+
+    def candles(self, underlying: str, *, since: date, as_of: datetime) -> list[DayCandle]:
+        raise StaleQuote(REFUSED)
+
+
+@contextmanager
+def no_bar(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    yield lambda done: None
+
+
+@pytest.fixture
+def market() -> TwoShares:
+    infy = SimulatedMarket(seed=1).chain("INFY", as_of=NOON)
+    list_chain(infy, lot_size=400)
+    record_past("INFY", until=NOON.date() - timedelta(days=1), volatility=0.12)
+    return TwoShares(chains={"INFY": infy})
+
+
+def day(market: TwoShares, account: Account, at: datetime = NOON) -> GenerationRun:
+    clock = SteppedClock(at)
+    broker = build_paper_broker(account=account, market=market, clock=clock)
+    return run_day(Desk(broker, market, account, clock), risk="moderate", min_score=1.0, bar=no_bar).generation
+
+
+def test_a_chain_that_was_refused_is_a_stored_reason(market: TwoShares, account: Account) -> None:
+    run = day(market, account)
+
+    found = {row.symbol: (row.status, row.reason_code, row.reason_text) for row in run.results.all()}
+    assert found == {
+        "INFY": ("done", "", ""),
+        "GONE": ("failed", "STALE_QUOTE", "The newest quote is of yesterday. Wait for the opening."),
+    }
+    assert run.finished_at is not None
+
+
+def test_what_was_offered_before_the_refusal_is_offered_no_more(market: TwoShares, account: Account) -> None:
+    day(market, account)
+    assert OptionStrategy.objects.all().pending().exists()
+    market.chains, market.symbols = {"GONE": market.chains.pop("INFY")}, ["INFY"]
+
+    with pytest.raises(MarketError) as refusal:
+        day(market, account, NOON + timedelta(hours=1))
+
+    assert (refusal.value.reason.code, refusal.value.reason.remedy) == ("NO_CHAINS", "Wait for the opening.")
+    assert refusal.value.reason.sentence == (
+        "None of 1 chains could be captured, INFY because: The newest quote is of yesterday."
+    )
+    assert GenerationRun.objects.latest("id").results.get().reason_code == "STALE_QUOTE"
+    assert not OptionStrategy.objects.all().pending().exists()
