@@ -10,6 +10,7 @@ Direction = Literal["down", "up", "nearest"]
 
 LARGEST = 1e12  # rupees: fits numeric(20, 6) and is beyond any amount of one account
 _MOST_PLACES = 12
+_STEPS = tuple(Decimal(1).scaleb(-places) for places in range(_MOST_PLACES + 1))
 _ROUNDINGS: dict[str, str] = {"down": ROUND_FLOOR, "up": ROUND_CEILING, "nearest": ROUND_HALF_UP}
 
 
@@ -35,7 +36,7 @@ def to_decimal(value: float, *, places: int) -> Decimal:
         raise InvalidInput(Reason("OUT_OF_BOUNDS", f"{number:g} is larger than {LARGEST:g}."))
     if not 0 <= places <= _MOST_PLACES:
         raise InvalidInput(Reason("BAD_PLACES", f"{places} decimal places are not between 0 and {_MOST_PLACES}."))
-    rounded = Decimal(repr(number)).quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
+    rounded = Decimal(repr(number)).quantize(_STEPS[places], rounding=ROUND_HALF_UP)
     return rounded + 0  # turns -0.00 into 0.00
 
 
