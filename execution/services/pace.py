@@ -3,7 +3,6 @@
 from django.db import connection, transaction
 
 from execution.brokers.dhan.limits import DHAN_LIMITS, CallLimits, seconds_to_wait
-from execution.services.prepared import prepared_cursor
 
 _LOCK = 7_219_004  # the first half of the advisory lock's name; the account is the second
 
@@ -11,13 +10,13 @@ PRUNE_EVERY = 100  # calls; what is no longer looked at waits for the next broom
 
 # An exit's call may be a cancel, which nothing commits after; what else is sent is written down first, and that
 # commit takes the call to the disk before the wire.
-_QUEUE_UP = "SELECT pg_advisory_xact_lock(%s, %s), CASE WHEN %s THEN set_config('synchronous_commit', 'off', true) END"
-# A statement of its own: it sees what was committed before the lock was had.
+_QUEUE_UP = "SELECT pg_advisory_xact_lock(%s, %s), CASE WHEN %s THEN set_config('synchronous_commit', 'off', true) END;"
+# A statement of its own, sent along: it sees what was committed before the lock was had.
 # Ages by the database's clock, the only one that all processes share.
 _AGES = """
+WITH newest AS MATERIALIZED (SELECT coalesce(max(number), 0) AS number FROM order_calls WHERE account_id = %s)
 SELECT newest.number, nth, extract(epoch FROM clock_timestamp() - taken_at)::float8
-FROM (SELECT coalesce(max(number), 0) AS number FROM order_calls WHERE account_id = %s) newest
-CROSS JOIN unnest(%s::bigint[]) AS nth
+FROM newest CROSS JOIN unnest(%s::bigint[]) AS nth
 LEFT JOIN order_calls calls ON calls.account_id = %s AND calls.number = newest.number + 1 - nth
 """
 _TAKE = "INSERT INTO order_calls (account_id, number, urgent, taken_at) VALUES (%s, %s, %s, clock_timestamp())"
@@ -29,11 +28,11 @@ def take_call(account_id: int, *, urgent: bool, limits: CallLimits = DHAN_LIMITS
 
     Committed before it returns, so it must not stand inside another transaction; takers of one account queue up.
     """
-    with transaction.atomic(durable=True), prepared_cursor() as reader, connection.cursor() as cursor:
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
         lock = _LOCK, account_id, not urgent
-        reader.execute(_QUEUE_UP, lock)
-        reader.execute(_AGES, [account_id, list(limits.looked_at(urgent=urgent)), account_id])
-        rows = reader.fetchall()
+        cursor.execute(_QUEUE_UP + _AGES, [*lock, account_id, list(limits.looked_at(urgent=urgent)), account_id])
+        cursor.nextset()
+        rows = cursor.fetchall()
         newest: int = rows[0][0]
         ages = {nth: age for _, nth, age in rows}
         wait = seconds_to_wait(ages.get, urgent=urgent, limits=limits)

@@ -142,7 +142,8 @@ def _count(ledger: Any, name: str, counted: list[tuple[str, int]]) -> None:
         made = len(after.attempts) > len(before.attempts)
         with CaptureQueriesContext(connection) as asked:
             found = inner(before, after, *given)
-        statements = [one["sql"] for one in asked if "SAVEPOINT" not in one["sql"]]
+        # Of a statement whose plan is kept the log has no words.
+        statements = [one["sql"] for one in asked if "SAVEPOINT" not in (one["sql"] or "")]
         counted.append(("intent" if made else name, len(statements)))
         return found
 

@@ -7,11 +7,12 @@ import pytest
 from django.db import DatabaseError, connection
 
 from allocation.models import Account
-from execution.models import OrderCall
+from execution.models import ExecutionRun
 from execution.services.order_rows import read_run
-from execution.services.pace import take_call
 from execution.services.prepared import prepared_cursor
-from execution.services.standing import standing
+from execution.services.standing import halt, standing
+from market.errors import Reason
+from tests.integration.execution.conftest import NOON, MakeStrategy
 
 USES = 5  # more than `prepare_threshold`
 
@@ -34,13 +35,17 @@ def test_a_statement_of_the_order_path_is_planned_once(account: Account) -> None
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_the_pace_holds_inside_a_page_that_keeps_history(account: Account) -> None:
-    with pghistory.context(user=None, url="/somewhere/"):
-        waits = [take_call(account.pk, urgent=True) for _ in range(USES)]
-        OrderCall.objects.filter(account=account).update(taken_at=OrderCall.objects.latest("taken_at").taken_at)
+def test_a_page_that_keeps_history_reads_and_books_as_well(account: Account, make_strategy: MakeStrategy) -> None:
+    run = ExecutionRun.objects.create(strategy=make_strategy(), account=account, broker="paper", as_of=NOON)
 
-    assert waits[0] == 0.0
-    assert OrderCall.objects.filter(account=account).count() == waits.count(0.0)
+    with pghistory.context(user=None, url="/somewhere/"):
+        found = [read_run(run.pk) for _ in range(USES)]
+        states = {standing(account.pk).state for _ in range(USES)}
+        halt(account, reason=Reason("TOLD", "A page said so."), actor="ann")
+
+    assert None not in found
+    assert states == {"ACTIVE"}
+    assert standing(account.pk).state == "HALTED"
 
 
 @pytest.mark.django_db
