@@ -211,7 +211,7 @@ class OptionStrategyFactory(DjangoModelFactory):
     conviction_level = "High"
     market_outlook = "Bullish"
     component_scores = factory.LazyAttribute(
-        lambda row: {"probability": 0.2, "liquidity": float(row.total_score) - 0.2}
+        lambda row: {"probability": 0.2, "liquidity": float(Decimal(str(row.total_score)) - Decimal("0.2"))}
     )
     spot_price = Decimal("1003.20")
     lot_size = 500

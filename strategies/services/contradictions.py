@@ -4,13 +4,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from django.db.models import Count, DecimalField, Exists, F, Func, Min, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Abs
 
 from market.contract import Side
 from strategies.exits import ExitKind
 from strategies.models import OptionStrategy, StrategyExitRow, StrategyLeg
-
-ROUNDING = "0.00001"  # each of a dozen parts is rounded to six places
 
 # What a row of this kind and level must repeat of the documents' columns, which the monitor of positions reads.
 REPEATED: Mapping[tuple[str, str], str] = MappingProxyType(
@@ -49,7 +46,7 @@ def contradictions(strategies: QuerySet[OptionStrategy]) -> dict[str, int]:
     """How many strategies are wrong in each way that is (two queries); nothing typed in by hand is judged."""
     rows = strategies.exclude(content_hash="").order_by()
     wrong = {
-        "score_parts_do_not_add_up": Q(parts__isnull=True) | ~Q(off__lte=ROUNDING),
+        "score_parts_do_not_add_up": Q(parts__isnull=True) | ~Q(parts=F("total_score")),
         "no_maximum_profit_above_zero": Q(expected_profit__lte=0),
         "expected_value_below_zero": Q(parameters__expected_value__lt=0),
         "no_break-even_although_it_can_lose": Q(parameters__breakevens=[]) & ~Q(max_loss=0),
@@ -73,7 +70,6 @@ def _measured(rows: QuerySet[OptionStrategy]) -> QuerySet[OptionStrategy]:
     return rows.annotate(
         sells=Exists(_SOLD),
         parts=SumOfParts("component_scores"),
-        off=Abs(F("parts") - F("total_score"), output_field=DecimalField()),
         nearest=Subquery(nearest.annotate(first=Min("expiry")).values("first")),
         kinds=Subquery(kinds.annotate(count=Count("kind", distinct=True)).values("count")),
     )

@@ -66,7 +66,7 @@ def start_run(
         orders += [_without_chain(run, symbol) for symbol in absent]
         orders += [_refused(run, symbol, reason) for symbol, reason in refused.items()]
         SymbolResult.objects.bulk_create(orders)
-    supersede_refused(run, refused)  # the absent ones have no chain of the day, so no rows of it either
+        supersede_refused(run, refused)  # the absent ones have no chain of the day, so no rows of it either
     if absent:
         logger.warning("%d symbols with listed options have no chain of the day: %s", len(absent), ", ".join(absent))
     return run

@@ -16,6 +16,7 @@ from strategies.exits import ExitKind, exit_rows
 from strategies.figures import Figures
 from strategies.models import Agreement, GenerationRun
 from strategies.recommend import Recommendation
+from strategies.score import Score
 from strategies.services.surroundings import Surroundings
 from strategies.view import outlook
 
@@ -45,12 +46,23 @@ def strategy_values(each: Recommendation, run: GenerationRun) -> Values:
         "conviction_level": each.score.conviction,
         "market_outlook": structure.outlook,
         "risk_profile": str(run.risk),
-        "component_scores": {name: _rounded(value, 6) for name, value in each.score.contributions.items()},
+        "component_scores": _waterfall(each.score),
         "spot_price": _exact(candidate.spot, places=4),
         "lot_size": candidate.lot_size,
         "expiry": candidate.expiry,
         "trade_date": run.as_of.astimezone(IST).date(),
     }
+
+
+def _waterfall(score: Score) -> dict[str, float]:
+    """The weighted parts in millionths that add up to the stored total, each less than one from its own value."""
+    exact = {name: 1e6 * _rounded(part, 12) for name, part in score.contributions.items()}
+    millionths = {name: math.floor(part) for name, part in exact.items()}
+    missing = int(1_000_000 * _exact(score.total, places=6)) - sum(millionths.values())
+    nearest_above = sorted(exact, key=lambda name: millionths[name] - exact[name])
+    for name in nearest_above[: max(0, missing)]:
+        millionths[name] += 1
+    return {name: part / 1e6 for name, part in millionths.items()}
 
 
 def leg_values(leg: BuiltLeg) -> Values:

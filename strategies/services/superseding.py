@@ -78,7 +78,7 @@ def supersede(result: SymbolResult) -> int:
 
 
 def supersede_refused(run: GenerationRun, symbols: Iterable[str]) -> None:
-    """The same for symbols that a run refused before any work, where they have earlier rows; each by itself."""
+    """The same for symbols that a run refused before any work, where they have earlier rows, locked by name."""
     offered = OptionStrategy.objects.filter(stock_name__in=list(symbols), trade_date=_day(run), risk_profile=run.risk)
     left = offered.filter(superseded_by__isnull=True, execution_status__in=OPEN, run__isnull=False)
     for symbol in left.order_by("stock_name").values_list("stock_name", flat=True).distinct():

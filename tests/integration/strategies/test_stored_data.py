@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.db.models import F
 
 from allocation.models import Allocation
 from execution.models import ExecutionRun, StrategyMark, Trade
@@ -106,6 +107,10 @@ def test_what_must_be_there_and_is_not_is_a_fault(change, fault):
         (lambda: StrategyExitRow.objects.filter(kind="underlying_price").delete(), "kinds of exit missing"),
         (lambda: OptionStrategy.objects.update(total_score="0.71"), "score parts do not add up"),
         (lambda: OptionStrategy.objects.update(component_scores={}), "score parts do not add up"),
+        (
+            lambda: OptionStrategy.objects.update(total_score=F("total_score") + Decimal("0.000001")),
+            "score parts do not add up",
+        ),
         (lambda: OptionStrategy.objects.update(expected_profit=0), "no maximum profit above zero"),
         (lambda: OptionStrategy.objects.update(expiry=AS_OF.date()), "expiry is not that of the nearest leg"),
         (lambda: StrategyParameters.objects.update(expected_value=-1), "expected value below zero"),

@@ -299,13 +299,25 @@ def test_a_history_of_other_maturities_is_flagged_beside_the_percentile(infy):
     assert "5 of 66 sessions" in flag["sentence"]
 
 
-def test_a_history_of_one_maturity_is_not_flagged(infy):
-    remember([0.2] * 65)
+def test_a_history_of_other_maturities_does_not_tell_the_regime(infy):
+    remember([0.9] * 60)
+    remember([0.9] * 5, last=DAY - timedelta(days=61), days=4.0)
 
     generated()
 
-    flags = StrategyParameters.objects.first().flags
-    assert "iv_percentile" not in {flag["about"] for flag in flags}
+    row = StrategyParameters.objects.first()
+    assert row.iv_percentile == 0
+    assert row.iv_regime == "high"  # implied over a realised volatility of 12 %
+
+
+def test_a_history_of_one_maturity_is_not_flagged_and_tells_the_regime(infy):
+    remember([0.9] * 65)
+
+    generated()
+
+    row = StrategyParameters.objects.first()
+    assert "iv_percentile" not in {flag["about"] for flag in row.flags}
+    assert row.iv_regime == "low"
 
 
 def test_a_short_history_is_a_reason_and_the_past_of_prices_tells_the_regime(infy):
@@ -393,6 +405,17 @@ def test_a_view_moves_no_score(infy):
     }
     for slug, parts in OptionStrategy.objects.values_list("structure", "component_scores"):
         assert parts == pytest.approx(scores[slug].contributions, abs=1e-6)
+
+
+def test_the_stored_parts_of_a_score_add_up_to_it_exactly(infy):
+    trend("INFY", 0.004)
+
+    generated(risk="aggressive")
+
+    rows = OptionStrategy.objects.values_list("total_score", "component_scores")
+    sums = [(total, sum(Decimal(str(part)) for part in parts.values())) for total, parts in rows]
+    assert len(sums) > 10
+    assert all(total == whole for total, whole in sums)
 
 
 def test_a_tested_view_moves_the_score_of_each_side_and_an_untested_one_nothing(infy):
