@@ -13,7 +13,11 @@ OPPOSED = {("LONG", "Bearish"), ("SHORT", "Bullish")}
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A candidate for capital; `margin` is rupees per set, `depth` how many sets the touch can take (None: unknown)."""
+    """A candidate for capital; `margin` is rupees per set, `depth` how many sets the touch can take (None: unknown).
+
+    `margin` is what one set blocks, or may lose where that is bounded and more. `undefined_risk`: it sells what neither
+    an option, a share nor cash covers.
+    """
 
     strategy_id: int
     underlying: str
@@ -24,6 +28,7 @@ class Proposal:
     margin: float
     depth: int | None = None
     structure: str = ""
+    undefined_risk: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ class Limits:
     max_per_structure: int | None = None  # None: the rule is off
     industries: Mapping[str, Weight] = field(default_factory=dict)
     sectors: Mapping[str, Weight] = field(default_factory=dict)
+    allow_naked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +124,9 @@ def excluded(proposal: Proposal, limits: Limits, taken: Set[str]) -> Reason | No
     """Return why no capital of any amount may go to a proposal; `taken` are the underlyings already in."""
     if not 0 < proposal.margin < math.inf:
         return Reason("NO_MARGIN", f"What one set blocks is not a positive amount: {proposal.margin}.")
+    if proposal.undefined_risk and not limits.allow_naked:
+        sentence = "It sells what nothing covers and the account does not allow naked shorts."
+        return Reason("NAKED_SHORT", sentence, "Let a person allow them, or skip it.")
     if proposal.underlying in taken:
         return Reason("UNDERLYING_TAKEN", f"A better strategy on {proposal.underlying} is in already.")
     for name, key, table in (

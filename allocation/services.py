@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, time
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, prefetch_related_objects
 
 from allocation.errors import RiskError
 from allocation.limits import (
@@ -24,15 +24,15 @@ from allocation.limits import (
 from allocation.models import Account, Allocation, AllocationRun, IndustryAllocation, SectorAllocation
 from market.calendar import IST
 from market.contract import Contract, Side
-from market.errors import Reason
+from market.errors import InvalidInput, Reason
 from market.models import Underlying
 from market.quant.ticks import to_decimal
 from market.services.load import touch_depths
 from strategies.catalog import BY_SLUG
 from strategies.margins import HeldLeg, margin_group, margin_of
-from strategies.models import OptionStrategy, StrategyLeg
-from strategies.querysets import StrategyQuerySet
-from strategies.services.marking import mark
+from strategies.models import OptionStrategy, StrategyLeg, SymbolResult
+from strategies.services.marking import mark, same_legs
+from strategies.services.superseding import ANSWERED
 
 
 @transaction.atomic
@@ -44,13 +44,16 @@ def allocate_portfolio(account: Account, *, as_of: datetime, min_score: Decimal 
         return existing
     if not 0 <= min_score <= 1:
         raise RiskError(Reason("SCORE_RANGE", f"A score of {min_score} is outside 0-1.", "Scores go from 0 to 1."))
-    pending = list(_fresh(as_of).filter(total_score__gte=min_score).prefetch_related("legs"))
-    proposals = _with_depth(pending, _proposals(pending, as_of), as_of)
-    run = AllocationRun.objects.create(account=account, as_of=as_of, capital=account.capital, considered=len(proposals))
+    fresh = _fresh(as_of, min_score)
+    refused = same_legs([row.pk for row in fresh])
+    pending = [row for row in fresh if row.pk not in refused]
+    sizable, unsizable = _proposals(pending, as_of)
+    proposals = _with_depth(pending, sizable, as_of)
+    run = AllocationRun.objects.create(account=account, as_of=as_of, capital=account.capital, considered=len(fresh))
     sized = allocate(proposals, limits=limits_of(account), used=blocked_by(account, as_of))
-    _record(run, sized)
+    _record(run, sized, refused | unsizable)
     if account.lets_allocator_mark:
-        _mark(run)
+        mark_proposed(run)
     return run
 
 
@@ -66,6 +69,7 @@ def limits_of(account: Account) -> Limits:
         max_per_structure=account.max_per_structure,
         industries=_weights(IndustryAllocation.objects.values_list("industry", "weight_percentage", "position_type")),
         sectors=_weights(SectorAllocation.objects.values_list("sector", "weight_percentage", "position_type")),
+        allow_naked=account.allow_naked,
     )
 
 
@@ -82,10 +86,12 @@ def blocked_by(account: Account, as_of: datetime, *, before: AllocationRun | Non
         busy = busy.filter(marked_at__lt=before.created_at).exclude(allocations__run=before)
     rows = list(busy.prefetch_related("legs"))
     used, sets = Used(), {row.pk: row.sets for row in rows}
-    for proposal in _proposals(rows, as_of):
-        used.take(proposal, sets.pop(proposal.strategy_id))
-    if sets:
-        sentence = f"Nobody can say what the marked or open strategies {sorted(sets)} block: no price, lot or legs."
+    proposals, unsizable = _proposals(rows, as_of)
+    for proposal in proposals:
+        used.take(proposal, sets[proposal.strategy_id])
+    if unsizable:
+        why = " ".join(f"{pk}: {reason.sentence}" for pk, reason in sorted(unsizable.items()))
+        sentence = f"Nobody can say what the marked or open strategies {sorted(unsizable)} block. {why}"
         raise RiskError(Reason("USED_UNKNOWN", sentence, "Unmark or close them first."))
     return used
 
@@ -95,11 +101,12 @@ def violations(run: AllocationRun) -> list[Reason]:
     limits, used = limits_of(run.account), blocked_by(run.account, run.as_of, before=run)
     sets = dict(run.allocations.filter(sets__gt=0).order_by("-priority", "id").values_list("strategy_id", "sets"))
     rows = OptionStrategy.objects.filter(pk__in=sets).prefetch_related("legs")
-    proposals = {proposal.strategy_id: proposal for proposal in _proposals(list(rows), run.as_of)}
-    found: list[Reason] = []
+    sizable, unsizable = _proposals(list(rows), run.as_of)
+    found = [Reason(why.code, f"Strategy {pk}: {why.sentence}", why.remedy) for pk, why in unsizable.items()]
+    proposals = {proposal.strategy_id: proposal for proposal in sizable}
     taken: set[str] = set()
-    for strategy_id, count in sets.items():
-        proposal = proposals[strategy_id]
+    for strategy_id in [pk for pk in sets if pk in proposals]:
+        proposal, count = proposals[strategy_id], sets[strategy_id]
         used.take(proposal, count)
         found += [_of(proposal, reason) for reason in oversized(Sized(proposal, count), limits)]
         if reason := excluded(proposal, limits, taken):
@@ -123,17 +130,32 @@ def account_named(name: str) -> Account:
     return account
 
 
-def _fresh(as_of: datetime) -> StrategyQuerySet:
-    """Pending strategies generated on the day of `as_of`, not later than it."""
+def _fresh(as_of: datetime, min_score: Decimal | float) -> list[OptionStrategy]:
+    """Pending strategies of the day of `as_of`, not later: typed by hand, or of the symbol's newest answering run.
+
+    One account has one taste at a time: what an earlier run with another risk profile left pending is not sized.
+    """
     day = as_of.astimezone(IST).date()
-    return OptionStrategy.objects.all().pending().known_by(as_of).filter(trade_date=day)
+    rows = OptionStrategy.objects.all().pending().known_by(as_of).filter(trade_date=day, total_score__gte=min_score)
+    midnight = datetime.combine(day, time(), IST)
+    answers = SymbolResult.objects.filter(run__as_of__range=(midnight, as_of), status__in=ANSWERED)
+    newest = answers.order_by("symbol", "-run__as_of", "-run_id").distinct("symbol")
+    said = {symbol: frozenset(ids) for symbol, ids in newest.values_list("symbol", "strategy_ids")}
+    kept = [row for row in rows if row.run_id is None or row.pk in said.get(row.stock_name, (row.pk,))]
+    prefetch_related_objects(kept, "legs")
+    return kept
 
 
-def _proposals(rows: Sequence[OptionStrategy], as_of: datetime) -> list[Proposal]:
-    """Proposals of the rows that say enough to size them: spot, lot and legs (one query, legs prefetched)."""
+def _proposals(rows: Sequence[OptionStrategy], as_of: datetime) -> tuple[list[Proposal], dict[int, Reason]]:
+    """Proposals of the rows that say enough to size them, and why the others do not (one query, legs prefetched)."""
     facts = {fact.symbol: fact for fact in Underlying.objects.filter(symbol__in={row.stock_name for row in rows})}
-    complete = (row for row in rows if row.spot_price and row.lot_size and _says_enough(row))
-    return [_proposal(row, facts.get(row.stock_name), as_of) for row in complete]
+    proposals, unsizable = list[Proposal](), dict[int, Reason]()
+    for row in rows:
+        try:
+            proposals.append(_proposal(row, facts.get(row.stock_name), as_of))
+        except InvalidInput as error:
+            unsizable[row.pk] = error.reason
+    return proposals, unsizable
 
 
 def _held(leg: StrategyLeg, lot_size: int) -> HeldLeg:
@@ -141,19 +163,23 @@ def _held(leg: StrategyLeg, lot_size: int) -> HeldLeg:
     return HeldLeg(leg.contract, leg.side.sign * leg.lots * lot_size, float(leg.premium), volatility)
 
 
-def _says_enough(row: OptionStrategy) -> bool:
-    """Whether there are legs, and a volatility of every option among them."""
-    legs = row.legs.all()
-    return bool(legs) and all(leg.implied_volatility or leg.option_type is None for leg in legs)
+def _require(row: OptionStrategy) -> None:
+    needed = {"spot price": row.spot_price, "lot size": row.lot_size, "legs": row.legs.all()}
+    missing = [name for name, value in needed.items() if not value]
+    if missing:
+        sentence = f"It has no {' and no '.join(missing)}, so nobody can say what a set blocks."
+        raise InvalidInput(Reason("NOT_SIZABLE", sentence, "Complete the row, or generate it again."))
 
 
 def _proposal(row: OptionStrategy, fact: Underlying | None, as_of: datetime) -> Proposal:
+    _require(row)
     lot = row.lot_size or 0
     legs = [_held(leg, lot) for leg in row.legs.all()]
     structure = BY_SLUG.get(row.structure)
+    group = "cash" if structure is not None and structure.margin_group == "cash" else margin_group(legs)
     margin = margin_of(
         legs,
-        group="cash" if structure is not None and structure.margin_group == "cash" else margin_group(legs),
+        group=group,
         spot=float(row.spot_price or 0),
         is_index=fact is not None and fact.kind == Underlying.Kind.INDEX,
         as_of=as_of.astimezone(IST).date(),
@@ -165,8 +191,9 @@ def _proposal(row: OptionStrategy, fact: Underlying | None, as_of: datetime) -> 
         sector=fact.sector if fact else "",
         outlook=row.market_outlook,
         score=float(row.total_score),
-        margin=margin,
+        margin=margin if row.unlimited_loss or row.max_loss is None else max(margin, float(row.max_loss)),
         structure=row.structure,
+        undefined_risk=row.unlimited_loss or group == "naked",
     )
 
 
@@ -190,7 +217,7 @@ def _weights(rows: Iterable[tuple[str, Decimal, str]]) -> dict[str, Weight]:
     return {name: Weight(float(share) / 100, "SHORT" if way == "SHORT" else "LONG") for name, share, way in rows}
 
 
-def _record(run: AllocationRun, sized: list[Sized]) -> None:
+def _record(run: AllocationRun, sized: list[Sized], refused: Mapping[int, Reason]) -> None:
     Allocation.objects.bulk_create(
         Allocation(
             run=run,
@@ -203,16 +230,31 @@ def _record(run: AllocationRun, sized: list[Sized]) -> None:
         )
         for answer in sized
     )
+    Allocation.objects.bulk_create(
+        Allocation(run=run, strategy_id=pk, reason_code=reason.code, reason_text=str(reason.sentence))
+        for pk, reason in refused.items()
+    )
 
 
-def _mark(run: AllocationRun) -> None:
-    """Set the size while the row is pending, then mark it by the same service people use."""
-    for allocation in run.allocations.filter(sets__gt=0):
-        rows = OptionStrategy.objects.filter(pk=allocation.strategy_id, execution_status="pending")
+def mark_proposed(run: AllocationRun) -> None:
+    """Set the size while the row is pending, then mark it by the same service people use; a refusal is kept."""
+    for allocation in run.allocations.filter(sets__gt=0).select_related("strategy"):
+        rows = OptionStrategy.objects.all().pending().filter(pk=allocation.strategy_id)
         rows.update(sets=allocation.sets)
         notes = f"Allocated {allocation.sets} sets by run {run.pk}"
         report = mark(
             [allocation.strategy_id], priority=allocation.priority, notes=notes, highest_priority=HIGHEST_PRIORITY
         )
-        allocation.marked = bool(report.done)
-        allocation.save(update_fields=["marked"])
+        if report.done:
+            allocation.marked = True
+            allocation.save(update_fields=["marked"])
+        else:
+            rows.update(sets=allocation.strategy.sets)  # as it was before
+            _cut(allocation, report.refused[allocation.strategy_id])
+
+
+def _cut(allocation: Allocation, reason: Reason) -> None:
+    """What was not marked blocks nothing, and says why."""
+    allocation.sets, allocation.margin, allocation.priority = 0, Decimal(0), 0
+    allocation.reason_code, allocation.reason_text = reason.code, str(reason.sentence)
+    allocation.save(update_fields=["sets", "margin", "priority", "reason_code", "reason_text"])

@@ -8,6 +8,8 @@ from typing import BinaryIO, Protocol
 
 from market.contract import Contract, OptionType
 
+VOLATILITY_INDEX = "INDIAVIX"  # by this name sources give India VIX, and its candles are stored
+
 
 @dataclass(frozen=True, slots=True)
 class CapturedQuote:

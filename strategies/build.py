@@ -1,5 +1,7 @@
 """From a structure and a chain to listed contracts at prices one can trade, or a reason why not."""
 
+import hashlib
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -201,6 +203,22 @@ def candidate_of(batch: Batch, place: int) -> Candidate:
     placed = _place_all(structure.legs, table.chain, expiries)
     legs = _legs(structure, table, batch.rows[place].tolist(), placed, expiries[0])
     return assemble(structure, table.chain, legs, expiries[0])
+
+
+def legs_key(candidate: Candidate) -> str:
+    """Return the sha256 of what is traded: contracts, sides and ratios in any order, without prices or a name."""
+    legs = sorted(
+        [
+            leg.contract.expiry.isoformat() if leg.contract.expiry else "",
+            "" if leg.contract.strike is None else f"{leg.contract.strike:.4f}",
+            leg.kind.value,
+            leg.side.value,
+            str(leg.ratio),
+        ]
+        for leg in candidate.legs
+    )
+    content = json.dumps([candidate.underlying, legs], separators=(",", ":"))
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def _legs(

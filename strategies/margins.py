@@ -100,15 +100,16 @@ def margin_of(legs: Sequence[HeldLeg], *, group: MarginGroup, spot: float, is_in
     -------
     float
         Rupees, >= 0: premiums and shares paid for, less the credit, plus by group the most that sold options may cost
-        over what bought ones return (long, covered: nothing; defined, calendar: at the worst price on the front
-        expiry; naked: in the worst of sixteen scenarios), plus exposure on the value of every sold option and a charge
-        for every sold one that is covered by a later one. cash: the strike of every put sold, whole.
+        over what bought ones return (long: nothing; defined, calendar: at the worst price on the front expiry;
+        covered: the same, and the shares at that price return theirs; naked: in the worst of sixteen scenarios), plus
+        exposure on the value of every sold option and a charge for every sold one that is covered by a later one.
+        cash: the strike of every put sold, whole.
 
     Raises
     ------
     InvalidInput
-        MARGIN_INPUT where a number is missing, not finite or not positive, or a share is sold. MARGIN_GROUP where the
-        legs are not of this group.
+        MARGIN_INPUT where a number is missing, not finite or not positive, or a share is sold; a volatility is asked
+        for only where scenarios are gone through. MARGIN_GROUP where the legs are not of this group.
     UnknownDay
         Where the rulebook has no rates for the day.
 
@@ -138,14 +139,18 @@ def margin_of(legs: Sequence[HeldLeg], *, group: MarginGroup, spot: float, is_in
 def _require(legs: Sequence[HeldLeg], spot: float) -> None:
     sound = 0.0 < spot < 1e9 and legs and all(map(_is_sound, legs))
     if not sound or len({leg.contract.underlying for leg in legs}) > 1:
-        sentence = "Margin needs one underlying, a positive spot, and legs with units, premium and volatility."
+        sentence = "Margin needs one underlying, a positive spot, and legs with units and premium."
         raise InvalidInput(Reason("MARGIN_INPUT", sentence, "Nothing is assumed for what is missing."))
 
 
 def _is_sound(leg: HeldLeg) -> bool:
-    if not leg.contract.is_option:
-        return leg.units > 0 and 0.0 <= leg.premium < 1e9
-    return leg.units != 0 and 0.0 <= leg.premium < 1e9 and leg.volatility is not None and 0.0 < leg.volatility < 1e3
+    return (leg.units != 0 if leg.contract.is_option else leg.units > 0) and 0.0 <= leg.premium < 1e9
+
+
+def _require_volatility(options: Sequence[HeldLeg]) -> None:
+    if not all(leg.volatility is not None and 0.0 < leg.volatility < 1e3 for leg in options):
+        sentence = "The margin of a sold option that nothing covers needs the volatility of every option."
+        raise InvalidInput(Reason("MARGIN_INPUT", sentence, "Nothing is assumed for what is missing."))
 
 
 def _puts_sold(legs: Sequence[HeldLeg]) -> bool:
@@ -185,17 +190,22 @@ def _calendar_charge(legs: Sequence[HeldLeg], spot: float, rates: MarginRates, a
 
 
 def _nothing(legs: Sequence[HeldLeg], spot: float, rates: MarginRates, as_of: date) -> float:
-    """Return 0: what bought options or shares return is never less than what the sold ones cost."""
+    """Return 0: nothing is sold."""
     return 0.0
 
 
 def _at_expiry(legs: Sequence[HeldLeg], spot: float, rates: MarginRates, as_of: date) -> float:
-    """Return the most that sold options cost over what bought ones return, all of them at their intrinsic value."""
+    """Return the most that sold options cost over what bought ones and shares return, options at intrinsic value.
+
+    Shares are paid for in full: all they are still worth stands against what is sold.
+    """
     levels = [0.0, *(leg.contract.strike or 0.0 for leg in legs)]
     return -min(math.fsum(leg.units * _intrinsic(leg.contract, level) for leg in legs) for level in levels)
 
 
 def _intrinsic(contract: Contract, level: float) -> float:
+    if not contract.is_option:
+        return level
     strike = contract.strike or 0.0
     return max(0.0, level - strike if contract.option_type is OptionType.CALL else strike - level)
 
@@ -206,6 +216,7 @@ def _scanned(legs: Sequence[HeldLeg], spot: float, rates: MarginRates, as_of: da
     shares = sum(leg.units for leg in legs if not leg.contract.is_option)
     if not options:
         return 0.0
+    _require_volatility(options)
     volatility = math.fsum(leg.volatility or 0.0 for leg in options) / len(options)
     moves = MOVES * _price_range(options, volatility, rates, as_of)
     shifts = SHIFTS * max(rates.volatility_scan * volatility, rates.volatility_scan_floor)
@@ -242,7 +253,7 @@ def _last_day(leg: HeldLeg) -> date:
 _PAYOUTS: Mapping[MarginGroup, Callable[[Sequence[HeldLeg], float, MarginRates, date], float]] = MappingProxyType(
     {
         "long": _nothing,
-        "covered": _nothing,
+        "covered": _at_expiry,
         "defined": _at_expiry,
         "calendar": _at_expiry,
         "naked": _scanned,

@@ -44,7 +44,7 @@ def quote_flags(chain: Chain, *, rates: ChargeRates) -> Mapping[date, tuple[Reas
     Returns
     -------
     Mapping[date, tuple of Reason]
-        BOX_OFF and CONVERSION_OFF, in this order.
+        BOX_OFF and CONVERSION_OFF, in this order; no conversion is judged where the source gives no spot.
     """
     least, found = LEAST_TICKS * chain.tick_size, {}
     for expiry in chain.expiries:
@@ -52,8 +52,10 @@ def quote_flags(chain: Chain, *, rates: ChargeRates) -> Mapping[date, tuple[Reas
         if not strikes.size:
             continue
         box = box_surplus(bought, sold, strikes, years=expiry.years)
-        conversion = conversion_surplus(sold, strikes, spot=chain.spot, years=expiry.years)
-        checks = ((box, _box_off), (conversion, _conversion_off))
+        checks = [(box, _box_off)]
+        if expiry.carry_reason is None:  # else nobody quoted the spot: it is the front expiry's own forward
+            conversion = conversion_surplus(sold, strikes, spot=chain.spot, years=expiry.years)
+            checks.append((conversion, _conversion_off))
         reasons = tuple(reason(expiry, surplus) for surplus, reason in checks if surplus.amount > least)
         if reasons:
             found[expiry.expiry] = reasons

@@ -125,7 +125,7 @@ def worth_later(table: ContractTable, closing: Chain, price: float) -> Floats:
     closing : Chain
         The same underlying on that day; its expiries are told by their dates.
     price : float
-        The underlying then, rupees; the page of the closing chain may be some minutes older.
+        The underlying then, rupees; the closing chain may be hours older, where no later page was recorded.
 
     Returns
     -------

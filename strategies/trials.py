@@ -9,7 +9,7 @@ import numpy as np
 
 from market.assembly import assemble
 from market.chain import Chain, Flags, Floats
-from market.errors import BadChain
+from market.errors import BadChain, Reason
 from market.ports import CapturedChain
 from market.quant.distribution import lognormal_distribution
 from market.rulebook.charges import ChargeRates
@@ -92,14 +92,15 @@ def trials_of(order: Order, structures: Sequence[Structure], *, most: int) -> tu
     Returns
     -------
     Trials or None, Counter
-        None when nothing could be tried. Codes are those of the chain's or the structure's refusal, LEG_LIVES_ON for
-        structures of two expiries where no chain of the day of expiry is given, NOT_QUOTED_LATER for candidates with a
-        leg of an expiry which that chain does not have, CANNOT_WIN and CANNOT_LOSE for candidates whose outcome was
-        never in doubt.
+        None when nothing could be tried. Codes are those of the chain's or the structure's refusal,
+        FRONT_EXPIRY_REFUSED where only later expiries of the chain can be used, LEG_LIVES_ON for structures of two
+        expiries where no chain of the day of expiry is given, NOT_QUOTED_LATER for candidates with a leg of an expiry
+        which that chain does not have, CANNOT_WIN and CANNOT_LOSE for candidates whose outcome was never in doubt.
     """
     left_out: Counter[str] = Counter()
     try:
         chain = _assembled(order.captured, order.lot_size)
+        _require_front(chain, order.captured)
         closing = None if order.closing is None else _assembled(order.closing, order.lot_size)
     except BadChain as refusal:
         return None, Counter({refusal.reason.code: 1})
@@ -123,6 +124,14 @@ def trials_of(order: Order, structures: Sequence[Structure], *, most: int) -> tu
 def _assembled(captured: CapturedChain, lot_size: int | None) -> Chain:
     lots = {quote.expiry: lot_size or 1 for quote in captured.quotes}
     return assemble(captured, lot_sizes=lots, tick_size=TICK)
+
+
+def _require_front(chain: Chain, captured: CapturedChain) -> None:
+    """Refuse a chain whose nearest expiry failed the gate: what settled is the price of that day and of no other."""
+    front = min(quote.expiry for quote in captured.quotes)
+    if chain.expiries[0].expiry != front:
+        sentence = f"The expiry of {front} cannot be used, and the settled price is of that day."
+        raise BadChain(Reason("FRONT_EXPIRY_REFUSED", sentence, "Nothing is tried on a later expiry."))
 
 
 def _tryable(structures: Sequence[Structure], closing: Chain | None, left_out: Counter[str]) -> list[Structure]:

@@ -98,7 +98,10 @@ class OrderFact:
 
 @dataclass(frozen=True, slots=True)
 class RiskFact:
-    """What the whole basket costs and may lose, rupees for all sets; `margin` is our own estimate of what it blocks."""
+    """What the whole basket costs and may lose, rupees for all sets.
+
+    `margin` is our own estimate of what it blocks, before the credit of its options.
+    """
 
     unlimited_loss: bool | None = None
     max_loss: Decimal | None = None

@@ -46,7 +46,7 @@ def run_day(desk: Desk, *, risk: RiskProfile, min_score: float, bar: Bar, as_of:
     """Run the day; every step finds what an earlier run left and adds only what is missing.
 
     `as_of` is the moment of a replayed day: facts and decisions stay with it, while the desk goes on where its own
-    orders ended.
+    orders ended. Without any chain nothing is sized or opened; what is open is looked at, then NO_CHAINS is raised.
     """
     require_open(desk.as_of)
     with bar("Instrument master", None):
@@ -60,6 +60,8 @@ def run_day(desk: Desk, *, risk: RiskProfile, min_score: float, bar: Bar, as_of:
     with bar("Strategies", len(ready)) as advance:
         generate(generation, progress=advance)
     if not ready:
+        with bar("Monitoring", None):
+            look_again(desk)
         raise MarketError(_nothing_captured(refused))
     with bar("Sizes and marks", None):
         allocation = allocate_portfolio(desk.account, as_of=as_of or desk.as_of, min_score=min_score)

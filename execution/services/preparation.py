@@ -25,7 +25,7 @@ from market.contract import Contract, OptionType, Side
 from market.errors import OptionsError, Reason
 from market.ports import MarketSource, Touch
 from market.rulebook import equity_charges, option_charges
-from strategies.models import OptionStrategy
+from strategies.models import OptionStrategy, StrategyLeg
 
 # The one structure whose short puts are covered by cash instead of by a long put.
 CASH_SECURED = "cash-secured-put"
@@ -278,10 +278,23 @@ def _candidate(strategy: OptionStrategy, legs: Sequence[ListedLeg]) -> Candidate
 
 
 def allocated_margin(strategy: OptionStrategy, account: Account) -> Decimal | None:
-    """What the allocator computed for this account and as many sets as are traded; a refusal computed nothing."""
+    """What the allocator computed for this account and as many sets as are traded; a refusal computed nothing.
+
+    Of one's own money: the credit of the sold options counts towards it.
+    """
     rows = Allocation.objects.filter(strategy=strategy, run__account=account, sets__gt=0, margin__isnull=False)
     newest = rows.order_by("-run_id").first()
     return newest.margin if newest is not None and newest.sets == strategy.sets else None
+
+
+def gross_margin(strategy: OptionStrategy, account: Account, legs: Iterable[StrategyLeg]) -> Decimal | None:
+    """The same with the credit of the options, which is not one's own money but stays blocked as well."""
+    margin = allocated_margin(strategy, account)
+    if margin is None or strategy.lot_size is None:
+        return None
+    options = [leg for leg in legs if leg.option_type is not None]
+    credit = -sum((leg.side.sign * leg.lots * leg.premium for leg in options), Decimal(0))
+    return margin + max(credit, Decimal(0)) * strategy.lot_size * strategy.sets
 
 
 def free_funds(desk: Desk, *, but: OptionStrategy) -> Decimal:
@@ -299,11 +312,11 @@ def free_funds(desk: Desk, *, but: OptionStrategy) -> Decimal:
         cursor.execute(_AT_RISK, asked)
         rows = cursor.fetchall()
     for strategy_id, unlimited, max_loss, sets, cash in rows:
-        aside = (
-            allocated_margin(OptionStrategy.objects.get(pk=strategy_id), desk.account)
-            if unlimited
-            else checks.blocked(cash=cash, max_loss=max_loss, sets=sets)
-        )
+        if unlimited:
+            margin = allocated_margin(OptionStrategy.objects.get(pk=strategy_id), desk.account)
+            aside = checks.blocked(cash=cash, max_loss=margin, sets=1)  # it is that of all sets
+        else:
+            aside = checks.blocked(cash=cash, max_loss=max_loss, sets=sets)
         if aside is None:
             raise ExecutionDenied(
                 Reason(

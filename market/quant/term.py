@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from itertools import pairwise
 
 import numpy as np
@@ -122,13 +123,15 @@ def term_structure(smiles: Sequence[Smile]) -> TermStructure:
     return TermStructure(tuple(smiles), tuple(reason for reason in found if reason is not None))
 
 
-def mixed_maturities(days: Sequence[float]) -> Reason | None:
+def mixed_maturities(days: Sequence[float], *, session: date) -> Reason | None:
     """Say whether volatilities of these maturities are no measure of each other.
 
     Parameters
     ----------
     days : sequence of float
         Calendar days to which each session's volatility was read, oldest first, the current one last.
+    session : date
+        Of the current one, which need not be today's.
 
     Returns
     -------
@@ -140,8 +143,8 @@ def mixed_maturities(days: Sequence[float]) -> Reason | None:
     if not apart:
         return None
     sentence = (
-        f"Today's volatility is that of {days[-1]:.0f} days; {len(apart)} of {len(days)} sessions it is compared with "
-        f"were read at {min(apart):.0f} to {max(apart):.0f} days."
+        f"The volatility of {session:%d %b %Y} is that of {days[-1]:.0f} days; {len(apart)} of {len(days)} sessions it "
+        f"is compared with were read at {min(apart):.0f} to {max(apart):.0f} days."
     )
     return Reason("MIXED_MATURITIES", sentence, "Store chains of two expiries that reach around 30 days.")
 

@@ -9,12 +9,11 @@ from django.db.models import Max
 from market.calendar import IST
 from market.errors import OptionsError, Reason
 from market.models import DailyBar, Underlying
-from market.ports import DayCandle, MarketSource
+from market.ports import VOLATILITY_INDEX, DayCandle, MarketSource
 from market.readers.bhavcopy import ShareDay
 from market.services.bhavcopy import upsert_bars
 
 LOOKBACK = timedelta(days=200)  # about 135 sessions
-VOLATILITY_INDEX = "INDIAVIX"
 WEATHER = ("NIFTY", VOLATILITY_INDEX)  # what every market view asks for, whichever symbol it is of
 
 

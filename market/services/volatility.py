@@ -63,10 +63,14 @@ class Realised:
 
 @dataclass(slots=True)
 class IvHistory:
-    """At-the-money volatilities (fractions), one per session, oldest first, and the calendar days each is read at."""
+    """At-the-money volatilities (fractions), one per session, oldest first, and the calendar days each is read at.
+
+    `newest` is the session of the last one.
+    """
 
     volatilities: list[float] = field(default_factory=list)
     days: list[float] = field(default_factory=list)
+    newest: date | None = None
 
     def standing(self, *, lookback: int = LONGEST_LOOKBACK) -> Standing | Reason:
         """Where the last one stands among those of the lookback."""
@@ -74,11 +78,11 @@ class IvHistory:
 
     def mixed(self, *, lookback: int = LONGEST_LOOKBACK) -> Reason | None:
         """Why the sessions of the lookback do not compare with the last one; None where they do."""
-        return mixed_maturities(self.days[-lookback:])
+        return None if self.newest is None else mixed_maturities(self.days[-lookback:], session=self.newest)
 
-    def and_now(self, current: ConstantMaturity) -> "IvHistory":
+    def and_now(self, current: ConstantMaturity, *, session: date) -> "IvHistory":
         """The history with one more session."""
-        return IvHistory([*self.volatilities, current.volatility], [*self.days, current.days])
+        return IvHistory([*self.volatilities, current.volatility], [*self.days, current.days], session)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,12 +307,13 @@ def iv_history(symbols: Sequence[str], *, before: date) -> dict[str, IvHistory]:
     """What is remembered of each symbol before a day, up to the longest lookback (one query)."""
     found: dict[str, IvHistory] = {}
     rows = IvSummary.objects.filter(symbol__in=list(symbols), date__lt=before).order_by("symbol", "date")
-    for symbol, volatility, days in rows.values_list("symbol", "atm_iv", "days_to_expiry"):
+    for symbol, volatility, days, session in rows.values_list("symbol", "atm_iv", "days_to_expiry", "date"):
         past = found.setdefault(symbol, IvHistory())
         past.volatilities.append(volatility)
         past.days.append(days)
+        past.newest = session
     return {
-        symbol: IvHistory(past.volatilities[-LONGEST_LOOKBACK:], past.days[-LONGEST_LOOKBACK:])
+        symbol: IvHistory(past.volatilities[-LONGEST_LOOKBACK:], past.days[-LONGEST_LOOKBACK:], past.newest)
         for symbol, past in found.items()
     }
 

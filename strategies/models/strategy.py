@@ -66,6 +66,12 @@ class OptionStrategy(models.Model):
         db_default="",
         help_text="of all that was computed and stored with it; empty when typed in by hand",
     )
+    legs_hash = models.CharField(
+        max_length=64,
+        blank=True,
+        db_default="",
+        help_text="of the contracts, sides and ratios alone, whatever they cost; empty when typed in by hand",
+    )
     run = models.ForeignKey(GenerationRun, models.SET_NULL, null=True, blank=True, related_name="strategies")
     superseded_by = models.ForeignKey(
         GenerationRun,
@@ -139,6 +145,7 @@ class OptionStrategy(models.Model):
             models.Index(fields=["execution_status"], name="strategies_status_idx"),
             models.Index(fields=["stock_name"], name="strategies_stock_idx"),
             models.Index(fields=["trade_date", "-total_score"], name="strategies_day_score_idx"),
+            models.Index(fields=["legs_hash", "trade_date"], name="strategies_legs_idx"),
             models.Index(
                 fields=["stock_name", "trade_date"],
                 condition=models.Q(superseded_by__isnull=True),

@@ -30,6 +30,7 @@ MAY_BE_EMPTY: Mapping[str, frozenset[str]] = MappingProxyType(
                 "approved_hash",
                 "executed_at",
                 "content_hash",
+                "legs_hash",
                 "superseded_by_id",
             ]
         ),

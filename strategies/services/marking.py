@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q, Subquery
 
 from market.errors import Reason
 from strategies.errors import NotMarkable
@@ -17,6 +17,7 @@ PEOPLE_HIGHEST = 10  # the documents' scale; the allocator may go to the column'
 DEFAULT_PRIORITY = 5
 MOST_AT_ONCE = 1_000
 EXPIRED = "expired"
+BUSY = (ExecutionStatus.MARKED, ExecutionStatus.EXECUTING, ExecutionStatus.EXECUTED)
 
 
 @dataclass
@@ -87,7 +88,7 @@ def _change(strategy_ids: Sequence[int], old: ExecutionStatus, changes: dict[str
         rows = OptionStrategy.objects.filter(_has_legs(), pk=strategy_id, execution_status=old)
         rows = rows.exclude(execution_detail=EXPIRED)
         if old == ExecutionStatus.PENDING:
-            rows = rows.filter(superseded_by__isnull=True)
+            rows = rows.filter(Q(legs_hash="") | ~Exists(_twins()), superseded_by__isnull=True)
         if rows.update(**changes) == 1:
             report.done.append(strategy_id)
         else:
@@ -95,14 +96,45 @@ def _change(strategy_ids: Sequence[int], old: ExecutionStatus, changes: dict[str
     return report
 
 
+def same_legs(strategy_ids: Sequence[int]) -> dict[int, Reason]:
+    """Why rows may not be marked beside one of their day with the same legs that is in the queue or open already."""
+    rows = OptionStrategy.objects.filter(pk__in=strategy_ids).exclude(legs_hash="")
+    first = _twins().order_by("pk")
+    found = rows.annotate(twin=Subquery(first.values("pk")[:1]), state=Subquery(first.values("execution_status")[:1]))
+    return {
+        pk: Reason(
+            "SAME_LEGS",
+            f"Strategy {pk} has the same legs as strategy {twin_id}, which is {state}.",
+            "Unmark or close that one first, or choose other legs.",
+        )
+        for pk, twin_id, state in found.filter(twin__isnull=False).order_by().values_list("pk", "twin", "state")
+    }
+
+
+def _twins() -> StrategyQuerySet:
+    """Other rows of the same day with the same legs that are in the queue, on their way or open."""
+    rows = OptionStrategy.objects.filter(legs_hash=OuterRef("legs_hash"), trade_date=OuterRef("trade_date"))
+    return rows.filter(execution_status__in=BUSY).exclude(execution_detail="closed").exclude(pk=OuterRef("pk"))
+
+
 def _lock(strategy_ids: Sequence[int]) -> None:
-    """One order for everyone: two people marking the same rows wait for each other instead of deadlocking."""
-    rows = OptionStrategy.objects.filter(pk__in=strategy_ids).order_by("pk").select_for_update()
-    list(rows.values_list("pk", flat=True))
+    """One order for everyone: two people marking the same rows wait for each other instead of deadlocking.
+
+    Rows with the same legs are locked as well: of two that are marked at once the second sees the first.
+    """
+    wanted = OptionStrategy.objects.filter(pk__in=strategy_ids)
+    alike = wanted.exclude(legs_hash="").order_by().values("legs_hash")
+    days = wanted.order_by().values("trade_date")
+    rows = OptionStrategy.objects.filter(Q(pk__in=strategy_ids) | Q(legs_hash__in=alike, trade_date__in=days))
+    list(rows.order_by("pk").select_for_update().values_list("pk", flat=True))
 
 
 def _has_legs() -> Exists:
     return Exists(StrategyLeg.objects.filter(strategy=OuterRef("pk")))
+
+
+def _why_replaced(strategy: OptionStrategy) -> Reason | None:
+    return why_superseded(strategy) or same_legs([strategy.pk]).get(strategy.pk)
 
 
 def _why_not(strategy_id: int, needed: ExecutionStatus) -> Reason:
@@ -111,11 +143,10 @@ def _why_not(strategy_id: int, needed: ExecutionStatus) -> Reason:
         return Reason("UNKNOWN_STRATEGY", f"There is no strategy {strategy_id}.", "See mark_for_execution list.")
     if strategy.execution_detail == EXPIRED:
         return Reason("EXPIRED", f"Strategy {strategy_id} has expired.", "Choose one of the newest generation.")
-    superseded = why_superseded(strategy)
-    if superseded is not None and strategy.execution_status == needed == ExecutionStatus.PENDING:
-        return superseded
     if strategy.execution_status == needed:
-        return Reason("NO_LEGS", f"Strategy {strategy_id} has no legs to trade.", "Generate it again.")
+        no_legs = Reason("NO_LEGS", f"Strategy {strategy_id} has no legs to trade.", "Generate it again.")
+        replaced = _why_replaced(strategy) if needed == ExecutionStatus.PENDING else None
+        return replaced or no_legs
     if strategy.execution_status == ExecutionStatus.FAILED:
         sentence = f"Strategy {strategy_id} has failed."
         return Reason("NOT_PENDING", sentence, "The next day's generation may propose it again.")

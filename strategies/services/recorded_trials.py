@@ -219,12 +219,30 @@ def _terms_of_2019(data: Path, symbols: int | None) -> Orders:
     sessions = _closes(_pages(data / CHAINS[INDEX_2019]))
     chains = _chains_of(pages, orders.left_out)
     for chain in chains.values():
-        closing = chains.get((chain.underlying, _expiry(chain)))
+        closing = _closing(chain, pages, chains)
         settled = _settled(chain, sessions)
         if closing is None and not isinstance(settled, Reason):
             settled = Reason("NO_CLOSING_CHAIN", f"No chain of {chain.underlying} is recorded on {_expiry(chain)}.")
         _put(orders, TERMS_2019, chain, settled, None, closing=closing)
     return orders
+
+
+def _closing(
+    chain: CapturedChain, pages: Pages, chains: Mapping[tuple[str, date], CapturedChain]
+) -> CapturedChain | None:
+    """Return the last page of the front expiry's day that quotes the next expiry, where that day was read at all.
+
+    The page with the most expiries, which that day's own candidates are built on, may be hours older.
+    """
+    front, *later = sorted({quote.expiry for quote in chain.quotes})
+    day = chain.underlying, front
+    if day not in chains:
+        return None
+    inside = sorted((stamp for stamp in pages[day] if stamp.time() < CLOSES), reverse=True)
+    found = (_one(pages[day][stamp], Counter()) for stamp in inside)
+    needed = set(later[:1])
+    quoting = (each for each in found if each is not None and needed <= {quote.expiry for quote in each.quotes})
+    return next(quoting, chains[day])
 
 
 def _some_pages(pages: Pages, symbols: int | None) -> Pages:

@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from django.db.models import Model
 
 from market.calendar import IST
+from strategies.build import legs_key
 from strategies.models import (
     GenerationRun,
     OptionStrategy,
@@ -94,7 +95,7 @@ def _packed(each: Recommendation, run: GenerationRun, around: Surroundings) -> P
     for model, _, text in rows:
         key.update(f"{model._meta.db_table}\t{text}\n".encode())
     model, columns, text = head
-    known = (model, (*columns, "content_hash"), f"{text}\t{key.hexdigest()}")
+    known = (model, (*columns, "content_hash", "legs_hash"), f"{text}\t{key.hexdigest()}\t{legs_key(each.candidate)}")
     return Packed(key.hexdigest(), (known, *rows[1:]))
 
 

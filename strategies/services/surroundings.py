@@ -117,17 +117,18 @@ def _volatility(
 ) -> tuple[float | Reason, IvRegime | Reason, Reason | None]:
     """Where implied volatility stands, and what is wrong with its history.
 
-    The session's own volatility is the chain's, so that nothing later is read.
+    The session's own volatility is the chain's, so that nothing later is read. A percentile among other maturities is
+    shown but decides no regime: near its expiry a volatility rises while the market stands still.
     """
     if isinstance(chain, OptionsError):
         return chain.reason, chain.reason, None
     day, now = as_of.astimezone(IST).date(), atm_volatility(chain)
-    history = iv_history([symbol], before=day).get(symbol, IvHistory()).and_now(now)
+    history = iv_history([symbol], before=day).get(symbol, IvHistory()).and_now(now, session=day)
     standing = history.standing()
     percentile = standing.percentile if isinstance(standing, Standing) else standing
     realised = None if past is None else float(np.sqrt(past.variances[-SESSIONS:].mean()))
     mixed = history.mixed() if isinstance(standing, Standing) else None
-    return percentile, iv_regime(percentile, implied=now.volatility, realised=realised), mixed
+    return percentile, iv_regime(mixed or percentile, implied=now.volatility, realised=realised), mixed
 
 
 def _doubts(chain: Chain, general: list[Flag]) -> Iterator[tuple[date | None, tuple[Flag, ...]]]:

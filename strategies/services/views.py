@@ -14,13 +14,14 @@ from market.quant.indicators import Bars
 from market.quant.levels import Interest
 from market.quant.regime import index_regime, index_trend, vix_regime
 from market.services.candles import closed_candles, sessions_late
+from market.services.daily_bars import WEATHER
 from market.services.interest import nearest_interest
 from strategies.observe import interest_of
 from strategies.view import View, Weather, view
 
 logger = logging.getLogger(__name__)
 
-INDEX, VIX = "NIFTY", "INDIAVIX"
+INDEX, VIX = WEATHER
 MOST_LATE = 5  # sessions a candle may be late before it says nothing of today
 _NOT_UPDATED = ("id", "symbol", "as_of", "created_at")
 

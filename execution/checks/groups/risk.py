@@ -30,7 +30,8 @@ RISK: tuple[Check, ...] = (
         limits=("max_loss",),
         deviation=(
             "The account's capital times its largest share per strategy, which its owner set and the allocator "
-            "already obeys, in place of the table's number. With unlimited loss the margin is compared."
+            "already obeys, in place of the table's number. With unlimited loss the margin before the credit is "
+            "compared."
         ),
     ),
     Check(

@@ -22,7 +22,7 @@ from execution.models import (
     StrategyMark,
 )
 from execution.services.checks.open_book import OpenBook, read_book
-from execution.services.preparation import allocated_margin
+from execution.services.preparation import gross_margin
 from execution.services.prepared import prepared_cursor
 from market.calendar import IST
 from market.contract import Contract, OptionType, Side
@@ -275,5 +275,5 @@ def _leg_set(strategy: OptionStrategy) -> Sequence[tuple[object, ...]]:
 
 def _at_stake(strategy: OptionStrategy, account: Account) -> Decimal | None:
     if strategy.unlimited_loss:
-        return allocated_margin(strategy, account)
+        return gross_margin(strategy, account, strategy.legs.all())
     return None if strategy.max_loss is None else strategy.max_loss * strategy.sets

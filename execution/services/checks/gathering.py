@@ -32,7 +32,7 @@ from execution.ports import Broker
 from execution.services.checks import counting
 from execution.services.checks.open_book import OpenBook, read_book
 from execution.services.listing import ListedLeg
-from execution.services.preparation import CASH_SECURED, allocated_margin, at_touch
+from execution.services.preparation import CASH_SECURED, at_touch, gross_margin
 from execution.services.standing import Standing, standing
 from market.contract import Contract
 from market.errors import OptionsError
@@ -250,7 +250,7 @@ def _risk(
     return RiskFact(
         unlimited_loss=strategy.unlimited_loss,
         max_loss=None if strategy.max_loss is None else strategy.max_loss * strategy.sets,
-        margin=allocated_margin(strategy, account),
+        margin=gross_margin(strategy, account, rows),
         cash_needed=asked.cash_needed,
         margin_required=_known(asked.margin),
         net_delta_value=None if greeks is None else greeks[0],

@@ -11,7 +11,7 @@ import numpy as np
 from market.calendar import next_expiries, years_to
 from market.contract import Contract, OptionType
 from market.errors import Illiquid, Reason, UnknownInstrument
-from market.ports import CapturedChain, CapturedQuote, DayCandle, Touch, UnderlyingFact
+from market.ports import VOLATILITY_INDEX, CapturedChain, CapturedQuote, DayCandle, Touch, UnderlyingFact
 from market.rulebook import lot_size
 from market.sources.simulated.book import Book, Setting, open_book
 from market.sources.simulated.master import master_rows
@@ -19,7 +19,7 @@ from market.sources.simulated.noise import Counts, stream
 from market.sources.simulated.paths import Moment, Paths, indian_time
 from market.sources.simulated.strikes import chain_window, listed_steps, tick_of_option, tick_of_share
 from market.sources.simulated.surface import Surface, surface_of
-from market.sources.simulated.universe import BY_SYMBOL, UNIVERSE, VOLATILITY_INDEX, Listing
+from market.sources.simulated.universe import BY_SYMBOL, UNIVERSE, Listing
 
 _WEEKLIES = 4
 _MONTHLIES = 3

@@ -51,7 +51,6 @@ INDICES: tuple[Listing, ...] = (
     Listing("BANKNIFTY", "Nifty Bank", "index", "NSE", 25, "Index", "Financial Services", 58_400.0, 0.150, 1.08, 100.0),
     Listing("SENSEX", "Sensex", "index", "BSE", 51, "Index", "Index", 82_000.0, 0.124, 0.99, 100.0),
 )
-VOLATILITY_INDEX = "INDIAVIX"  # as its stored candles are named
 VOLATILITY_INDEX_ID = 21  # India VIX on NSE's index segment: listed, never an underlying
 
 # sector, industry, then: symbol, name, NSE id, price, volatility, beta, strike step, lot, market cap in lakh crore

@@ -13,8 +13,8 @@ from django.db import connection
 
 from allocation.errors import RiskError
 from allocation.models import Account, Allocation, AllocationRun
-from allocation.services import allocate_portfolio, blocked_by, violations
-from strategies.models import OptionStrategy
+from allocation.services import allocate_portfolio, blocked_by, mark_proposed, violations
+from strategies.models import GenerationRun, OptionStrategy, SymbolResult
 from strategies.services.marking import mark, unmark
 from tests.factories import (
     AS_OF,
@@ -203,14 +203,112 @@ def test_only_fresh_good_pending_strategies_are_considered(account):
     offer("OLD", generated_on=AS_OF - timedelta(days=1))
     offer("LATER", generated_on=AS_OF + timedelta(minutes=1))
     offer("GONE", execution_detail="expired")
-    offer("BARE", spot_price=None)
-    offer("LEGLESS", legs=())
     offer("DONE", status="failed")
 
     run = allocate_portfolio(account, as_of=AS_OF)
 
     assert list(answers(run)) == [wanted.pk]
     assert run.considered == 1
+
+
+NAKED_PUT = [{"leg_number": 1, "setup_type": "SELL", "option_type": "PE", "strike": Decimal(1000), "premium": 13}]
+TYPED_SPREAD = [
+    {"leg_number": 1, "setup_type": "BUY", "strike": Decimal(1000), "premium": Decimal("40.05")},
+    {"leg_number": 2, "setup_type": "SELL", "strike": Decimal(1050), "premium": Decimal("19.95")},
+]
+
+
+@pytest.mark.parametrize(
+    ("values", "code", "missing"),
+    [
+        ({"spot_price": None}, "NOT_SIZABLE", "no spot price"),
+        ({"legs": (), "lot_size": None}, "NOT_SIZABLE", "no lot size and no legs"),
+        ({"legs": [NAKED_PUT[0] | {"implied_volatility": None}]}, "MARGIN_INPUT", "volatility"),
+    ],
+)
+def test_what_a_row_does_not_say_is_recorded_and_stops_no_other(account, values, code, missing):
+    wanted, incomplete = offer(), offer("BARE", **values)
+
+    run = allocate_portfolio(account, as_of=AS_OF)
+
+    assert answers(run) == {wanted.pk: (10, ""), incomplete.pk: (0, code)}
+    assert missing in run.allocations.get(strategy=incomplete).reason_text
+    assert run.considered == 2
+
+
+@pytest.mark.parametrize("status", ["pending", "marked"])
+def test_a_spread_typed_by_hand_needs_no_volatility(account, status):
+    typed = offer("TYPED", legs=[leg | {"implied_volatility": None} for leg in TYPED_SPREAD], status=status)
+
+    run = allocate_portfolio(account, as_of=AS_OF)
+
+    assert answers(run) == ({typed.pk: (10, "")} if status == "pending" else {})
+    assert blocked_by(account, AS_OF).underlyings == {
+        "TYPED": pytest.approx(float(PER_SET) * (10 if status == "pending" else 1))
+    }
+
+
+@pytest.mark.parametrize(("allowed", "sets", "code"), [(True, 1, ""), (False, 0, "NAKED_SHORT")])
+def test_a_short_put_is_sized_by_what_it_may_lose_where_nothing_covers_it(account, allowed, sets, code):
+    # Its margin is near 70,000; five per cent of a crore are one strike of 500 shares.
+    account.allow_naked = allowed
+    account.save()
+    quotes = [{"option_type": "PE", "bid_quantity": 50_000, "ask_quantity": 50_000}]
+    put = offer(quotes=quotes, legs=NAKED_PUT, structure="short-put", max_loss=Decimal(493_500))
+    InstrumentFactory(underlying="ACME", strike=1000, option_type="PE")
+
+    run = allocate_portfolio(account, as_of=AS_OF)
+
+    assert answers(run) == {put.pk: (sets, code)}
+    assert run.allocations.get().margin == sets * Decimal(493_500)
+
+
+def answer(symbol, as_of, risk, rows):
+    run = GenerationRun.objects.create(as_of=as_of, risk=risk)
+    OptionStrategy.objects.filter(pk__in=[row.pk for row in rows]).update(run=run, risk_profile=risk)
+    SymbolResult.objects.create(run=run, symbol=symbol, status="done", strategy_ids=[row.pk for row in rows])
+
+
+def test_only_what_the_newest_run_of_a_symbol_says_is_sized_whatever_its_taste(account):
+    earlier, later, typed = (offer(total_score=score) for score in (Decimal("0.9"), Decimal("0.8"), Decimal("0.7")))
+    elsewhere = offer("OTHER")
+    answer("ACME", AS_OF - timedelta(hours=2), "conservative", [earlier])
+    answer("OTHER", AS_OF - timedelta(hours=2), "conservative", [elsewhere])
+    answer("ACME", AS_OF - timedelta(hours=1), "moderate", [later])
+    answer("ACME", AS_OF + timedelta(hours=1), "aggressive", [])
+
+    run = allocate_portfolio(account, as_of=AS_OF)
+
+    assert answers(run) == {later.pk: (10, ""), elsewhere.pk: (10, ""), typed.pk: (0, "UNDERLYING_TAKEN")}
+
+
+@pytest.mark.parametrize(
+    ("status", "proposed"), [("marked", False), ("executing", False), ("executed", False), ("closed", True)]
+)
+def test_the_legs_of_the_morning_are_not_entered_a_second_time_while_they_stand(account, status, proposed):
+    morning = offer(status=status, legs_hash="ab", generated_on=AS_OF - timedelta(hours=2))
+    again = offer(legs_hash="ab")
+
+    run = allocate_portfolio(account, as_of=AS_OF)
+
+    assert answers(run) == {again.pk: (10, "") if proposed else (0, "SAME_LEGS")}
+    if not proposed:
+        assert f"the same legs as strategy {morning.pk}, which is {status}" in run.allocations.get().reason_text
+
+
+def test_a_mark_that_is_refused_leaves_no_size_and_says_why():
+    live = AccountFactory(name="live", mode=Account.Mode.LIVE, allocator_may_mark=False)
+    strategy = offer()
+    run = allocate_portfolio(live, as_of=AS_OF)
+    later = GenerationRun.objects.create(as_of=AS_OF + timedelta(hours=1))
+    OptionStrategy.objects.update(superseded_by=later)
+
+    mark_proposed(run)
+
+    row = run.allocations.get(strategy=strategy)
+    assert (row.sets, row.margin, row.priority, row.marked, row.reason_code) == (0, 0, 0, False, "SUPERSEDED")
+    assert str(later.pk) in row.reason_text
+    assert states() == [("pending", 0, 1, False)]
 
 
 def test_a_decimal_and_a_float_mean_the_same_score(account):
@@ -292,7 +390,7 @@ def test_nothing_is_allocated_while_nobody_knows_what_is_blocked(account):
         allocate_portfolio(account, as_of=AS_OF)
 
     assert refusal.value.reason.code == "USED_UNKNOWN"
-    assert str(held.pk) in refusal.value.reason.sentence
+    assert f"{held.pk}: It has no spot price" in refusal.value.reason.sentence
     assert not AllocationRun.objects.exists()
     assert states()[1][0] == "pending"
 
@@ -303,7 +401,7 @@ def test_a_thousand_queries_are_not_needed(account, django_assert_max_num_querie
     for number in range(20):
         offer(f"S{number}")
 
-    with django_assert_max_num_queries(16):  # the exchanges are asked apart: joined they took seconds
+    with django_assert_max_num_queries(18):  # the exchanges are asked apart: joined they took seconds
         allocate_portfolio(account, as_of=AS_OF)
 
 

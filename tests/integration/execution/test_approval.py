@@ -82,7 +82,20 @@ def test_free_funds_are_unknown_while_an_open_naked_strategy_has_only_a_refused_
     with pytest.raises(ExecutionDenied, match="RISK_UNKNOWN"):
         free_funds(desk, but=other)
 
-    assert known == desk.broker.funds().available - 300_000
+    # The credit of 19.95 × 1,000 lies in the balance, counts towards the margin already, and is nobody's to spend.
+    assert known == desk.broker.funds().available - 300_000 - 19_950
+
+
+@pytest.mark.parametrize(("margin", "denied"), [(299_000, []), (299_001, ["MAX_LOSS"])])
+def test_the_largest_loss_counts_the_margin_before_the_credit(
+    desk: Desk, bare: OptionStrategy, margin: int, denied: list[str]
+) -> None:
+    # The row's leg brings 1 × 1,000; what a strategy may lose is 300,000.
+    desk.account.capital, desk.account.max_share_per_strategy = Decimal(10_000_000), Decimal("0.03")
+    desk.account.max_share_per_underlying = Decimal(1)
+    allocate(bare, desk.account, sets=2, margin=margin)
+
+    assert codes(bare, desk) == denied
 
 
 @pytest.mark.parametrize(("days", "denied"), [(0, []), (3, ["APPROVAL_EXPIRED", "CHAIN_OLD"])])

@@ -7,8 +7,9 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from allocation.models import Account
+from allocation.models import Account, AllocationRun
 from execution.clock import SteppedClock
+from execution.models import ExecutionRun, StrategyMark
 from execution.services.day import run_day
 from execution.services.paper_ledger import build_paper_broker
 from execution.services.preparation import Desk
@@ -17,9 +18,12 @@ from market.ports import CapturedChain, DayCandle, UnderlyingFact
 from market.sources.simulated import SimulatedMarket
 from strategies.models import GenerationRun, OptionStrategy
 from tests.factories import list_chain, record_past
-from tests.integration.execution.conftest import NOON, ScriptedMarket
+from tests.integration.execution.conftest import NOON, MakeStrategy, ScriptedMarket, option
+from tests.integration.execution.desks import run_queue
 
 pytestmark = pytest.mark.django_db
+
+Later = Callable[[Desk, timedelta], Desk]
 
 REFUSED = Reason("STALE_QUOTE", "The newest quote is of yesterday.", "Wait for the opening.")
 
@@ -71,6 +75,27 @@ def test_a_chain_that_was_refused_is_a_stored_reason(market: TwoShares, account:
         "GONE": ("failed", "STALE_QUOTE", "The newest quote is of yesterday. Wait for the opening."),
     }
     assert run.finished_at is not None
+
+
+def test_without_any_chain_what_is_open_is_looked_at_all_the_same(
+    desk: Desk, scripted: ScriptedMarket, make_strategy: MakeStrategy, later: Later
+) -> None:
+    strategy = make_strategy(levels={"time_exit_dte": 25})
+    run_queue(desk)
+    make_strategy()  # marked, and not to be opened on a day without data
+    later(desk, timedelta(minutes=30))
+    scripted.quote(option(1000), "39.95", "40.05", at=desk.as_of)
+    scripted.quote(option(1050), "19.95", "20.05", at=desk.as_of)
+    blind = replace(desk, market=TwoShares(scripted.touches, symbols=["ACME"]))
+
+    with pytest.raises(MarketError, match="NO_CHAINS"):
+        run_day(blind, risk="moderate", min_score=1.0, bar=no_bar)
+
+    strategy.refresh_from_db()
+    assert (strategy.execution_status, strategy.execution_detail) == ("executed", "closed")
+    assert StrategyMark.objects.get().decision == "TIME_EXIT"
+    assert set(ExecutionRun.objects.values_list("strategy_id", flat=True)) == {strategy.pk}
+    assert not AllocationRun.objects.exists()
 
 
 def test_what_was_offered_before_the_refusal_is_offered_no_more(market: TwoShares, account: Account) -> None:

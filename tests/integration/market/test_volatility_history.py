@@ -255,6 +255,16 @@ def test_a_history_of_other_maturities_is_flagged():
     assert "MIXED_MATURITIES" not in {flag.code for flag in read(lookback=60).flags}
 
 
+def test_without_a_summary_of_the_day_the_flag_names_the_session_it_is_of():
+    store_chain(chain())
+    history("ACME", [0.2] * 40 + [0.3] * 25, last=DAY - timedelta(days=1))
+    history("ACME", [0.3] * 5, last=DAY - timedelta(days=70), days=4.0)
+
+    flag = next(flag for flag in read().flags if flag.code == "MIXED_MATURITIES")
+
+    assert flag.sentence.startswith("The volatility of 29 Jan 2026 is that of 30 days; 5 of 70 sessions")
+
+
 @pytest.mark.parametrize(("count", "jump", "code"), [(22, None, "INSUFFICIENT_HISTORY"), (23, 20, "SPLIT_SUSPECTED")])
 def test_realised_volatility_is_a_reason_where_the_bars_do_not_carry_it(count, jump, code):
     bars("ACME", count, jump=jump)

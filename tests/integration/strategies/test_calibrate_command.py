@@ -226,10 +226,16 @@ def test_structures_of_two_expiries_are_settled_by_the_chain_of_their_front_expi
         front = min(quote.expiry for quote in order.captured.quotes)
         assert order.closing.taken_at.date() == front
         assert front - order.captured.taken_at.date() == order.expiry - order.taken_on  # moved by the same weeks
+        _, following = sorted({quote.expiry for quote in order.captured.quotes})[:2]
+        assert following in {quote.expiry for quote in order.closing.quotes}
         for quote in order.captured.quotes:
             session = session_on(quote.expiry)
             assert session is not None
             assert session.closes.time() == time(15, 30)
+    read_at = {(order.captured.underlying, order.expiry): order.closing.taken_at.time() for order in orders.ready}
+    # The fullest pages of the 27th are of 11:30 and 12:00; later ones lack expiries, but not the next one.
+    assert read_at["BANKNIFTY", date(2019, 6, 27)] == time(11, 46)
+    assert read_at["NIFTY", date(2019, 6, 27)] == time(12, 45)
     tried = [trials_of(order, CATALOGUE, most=8) for order in orders.ready]
     found = [trials for trials, _ in tried if trials is not None]
     slugs = {CATALOGUE[place].slug for trials in found for place in trials.structure.tolist()}

@@ -3,6 +3,7 @@
 import io
 import json
 import threading
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -179,6 +180,49 @@ def test_a_count_outside_one_to_a_thousand_is_refused(count):
     assert state(strategy)[0] == "pending"
 
 
+@pytest.mark.parametrize("status", ["marked", "executing", "executed"])
+def test_the_same_legs_are_not_marked_beside_a_row_of_their_day_that_stands(status):
+    standing, again = (OptionStrategyFactory(legs_hash="ab", status=each) for each in (status, "pending"))
+
+    report = mark([again.pk])
+
+    assert (report.done, report.refused[again.pk].code) == ([], "SAME_LEGS")
+    sentence = f"Strategy {again.pk} has the same legs as strategy {standing.pk}, which is {status}."
+    assert report.refused[again.pk].sentence == sentence
+    assert state(again)[0] == "pending"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"legs_hash": "ab", "status": "closed"},
+        {"legs_hash": "ab", "status": "failed"},
+        {"legs_hash": "cd", "status": "marked"},
+        {"legs_hash": "ab", "status": "marked", "generated_on": AS_OF - timedelta(days=1)},
+    ],
+)
+def test_other_legs_another_day_and_what_is_over_stand_in_no_way(other):
+    OptionStrategyFactory(**other)
+    strategy = OptionStrategyFactory(legs_hash="ab")
+
+    assert mark([strategy.pk]).done == [strategy.pk]
+
+
+def test_rows_typed_by_hand_have_no_key_to_compare():
+    rows = [OptionStrategyFactory(legs_hash="") for _ in range(2)]
+
+    assert mark([row.pk for row in rows]).done == [row.pk for row in rows]
+
+
+def test_of_two_with_the_same_legs_the_top_marks_the_better_only():
+    rows = [OptionStrategyFactory(total_score=Decimal(score), legs_hash="ab") for score in ("0.6", "0.9")]
+
+    report = mark_top(count=5)
+
+    assert (report.done, list(report.refused)) == ([rows[1].pk], [rows[0].pk])
+    assert report.refused[rows[0].pk].code == "SAME_LEGS"
+
+
 def at_once(*calls):
     """Run the calls in threads that start together; return what each gave or raised."""
     together, answers = threading.Barrier(len(calls), timeout=20), [None] * len(calls)
@@ -198,6 +242,17 @@ def at_once(*calls):
     for thread in threads:
         thread.join(timeout=30)
     return answers
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_of_two_people_marking_the_same_legs_at_once_one_wins():
+    pairs = [[OptionStrategyFactory(details=False, legs_hash=f"{n:x}").pk for _ in range(2)] for n in range(20)]
+    first, second = ([pair[place] for pair in pairs] for place in (0, 1))
+
+    reports = at_once(lambda: mark(first), lambda: mark(second[::-1]))
+
+    assert sorted(len(report.done) for report in reports) == [0, 20]
+    assert {reason.code for report in reports for reason in report.refused.values()} == {"SAME_LEGS"}
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)

@@ -88,6 +88,34 @@ def test_the_same_run_again_changes_nothing_and_another_taste_replaces_nothing(c
     assert not ids(first) & ids(other)
 
 
+def test_two_tastes_and_a_later_moment_never_put_the_same_legs_into_the_queue_twice(chains):
+    run(MORNING)
+    run(MORNING, risk="moderate")
+
+    mark_top(count=1000)
+    run(NOON)
+    mark_top(count=1000)
+
+    legs = list(OptionStrategy.objects.all().marked().values_list("legs_hash", flat=True))
+    every = list(OptionStrategy.objects.values_list("legs_hash", flat=True))
+    assert "" not in every
+    assert len(every) > len(set(every))  # there was something to refuse
+    assert len(legs) == len(set(legs)) > 0
+
+
+def test_the_key_of_the_legs_is_that_of_the_terms_alone(chains):
+    run(MORNING)
+
+    found = {}
+    for row in OptionStrategy.objects.prefetch_related("legs"):
+        terms = sorted((leg.setup_type, leg.option_type or "", str(leg.strike), str(leg.expiry), leg.lots)
+                       for leg in row.legs.all())  # fmt: skip
+        found.setdefault(row.legs_hash, set()).add((row.stock_name, tuple(terms)))
+
+    assert {len(terms) for terms in found.values()} == {1}
+    assert len(set().union(*found.values())) == len(found) > 10
+
+
 def test_the_moment_decides_and_not_the_order_in_which_runs_come(chains):
     noon = run(NOON)
     morning = run(MORNING)

@@ -471,7 +471,8 @@ def test_what_is_stored_is_scored_by_the_regime_of_the_run(infy):
         assert row.parameters.iv_regime == "high"
         if len(BY_SLUG[row.structure].iv_regimes) < 3:
             fits[row.parameters.iv_fits].add(row.component_scores["iv_fit"])
-    assert fits == {False: {0.0}, True: {round(IV_WEIGHT, 6)}}
+    assert fits[False] == {0.0}
+    assert fits[True] and max(abs(part - IV_WEIGHT) for part in fits[True]) < 1e-6  # rounding is shared out
 
 
 def test_without_recent_candles_the_view_is_unknown_and_says_why(chains):

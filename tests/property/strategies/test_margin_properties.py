@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from market.calendar import IST
@@ -102,6 +102,22 @@ def test_a_position_of_any_legs_has_a_margin(legs: list[HeldLeg]):
 
     assert np.isfinite(blocked)
     assert blocked >= 0.0
+
+
+@settings(max_examples=300, deadline=None)
+@given(legs=positions, shares=st.sampled_from([500, 1_000, 2_000]))
+def test_a_share_and_options_it_covers_block_what_they_may_lose(legs: list[HeldLeg], shares: int):
+    near = [replace(each, contract=replace(each.contract, expiry=date(2026, 2, 24))) for each in legs]
+    both = [HeldLeg(Contract("ACME"), shares, 1_000.0, None), *near]
+    assume(margin_group(both) == "covered")
+
+    levels = np.arange(0.0, 3_001.0, 50.0)
+    worth = shares * (levels - 1_000.0)
+    for each in near:
+        sign = 1.0 if each.contract.option_type is OptionType.CALL else -1.0
+        worth += each.units * (np.maximum(0.0, sign * (levels - each.contract.strike)) - each.premium)
+
+    assert margin(both, 1_000.0) >= -worth.min() * (1.0 - 1e-9)
 
 
 @settings(max_examples=200, deadline=None)

@@ -1,6 +1,7 @@
 """Volatility across expiries."""
 
 import math
+from datetime import date
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from market.errors import InvalidInput
 from market.quant.smile import fit_smile, flat_smile
 from market.quant.term import mixed_maturities, term_structure
+
+SESSION = date(2026, 1, 30)
 
 
 def flat(days, volatility, forward=100.0):
@@ -87,16 +90,16 @@ def test_it_is_read_at_positive_strikes_and_times_only(strike, years):
 
 @pytest.mark.parametrize("days", [[], [30.0], [30.0] * 60, [23.0, 37.0, 30.0]])
 def test_maturities_within_a_week_of_the_current_one_compare(days):
-    assert mixed_maturities(days) is None
+    assert mixed_maturities(days, session=SESSION) is None
 
 
 def test_maturities_further_away_do_not():
-    reason = mixed_maturities([30.0, 22.9, 4.0, 30.0])
+    reason = mixed_maturities([30.0, 22.9, 4.0, 30.0], session=SESSION)
 
     assert reason.code == "MIXED_MATURITIES"
-    assert "that of 30 days; 2 of 4 sessions" in reason.sentence
+    assert "volatility of 30 Jan 2026 is that of 30 days; 2 of 4 sessions" in reason.sentence
     assert "at 4 to 23 days" in reason.sentence
 
 
 def test_the_current_maturity_is_the_one_that_counts():
-    assert "60 of 61 sessions" in mixed_maturities([30.0] * 60 + [12.0]).sentence
+    assert "60 of 61 sessions" in mixed_maturities([30.0] * 60 + [12.0], session=SESSION).sentence

@@ -20,7 +20,6 @@ from strategies.evaluate import Evaluation, evaluations
 from strategies.figures import Figures, best_results, figures
 from strategies.forecast import forecasts, history_distribution
 from strategies.horizon import distribution_at
-from strategies.margins import HeldLeg, margin_of
 from strategies.measure import measure
 from strategies.passage import probability_of_reaching
 from strategies.payoff import payoff_lines
@@ -188,12 +187,35 @@ def typed_in(legs: list[tuple[int, float, int, float]]) -> tuple[Batch, Floats]:
     return batch, payoff_lines(batch).max_profit
 
 
-def test_margin_is_that_of_the_legs_and_the_return_that_of_the_forecast():
-    chain = make_chain(days=(25,), is_index=True)
-    candidate, judged, found = shown("short-strangle", chain)
+def black_76(sign: float, level: float, strike: float, volatility: float) -> float:
+    """A call (1) or a put (-1) of 25 days, straight from the book; undiscounted."""
+    spread = volatility * math.sqrt(25 / 365)
+    first = math.log(level / strike) / spread + 0.5 * spread
+    return sign * (level * norm.cdf(sign * first) - strike * norm.cdf(sign * (first - spread)))
 
-    legs = [HeldLeg(leg.contract, leg.side.sign * leg.ratio * 65, leg.price, leg.iv) for leg in candidate.legs]
-    blocked = margin_of(legs, group="naked", spot=chain.spot, is_index=True, as_of=date(2026, 1, 30))
+
+# An index at 22,000 in lots of 65; the exposure margin of each sold option is 2 % of 22,000 = 440 a unit.
+MARGINS = {
+    # Bought at 294.65, nothing sold.
+    "long-call": ([(22_110.0, 294.65)], 65 * 294.65),
+    # 550 wide for a credit of 164.40 - 50.30, and one sold option.
+    "bull-put-spread": ([(21_560.0, 164.40), (21_010.0, 50.30)], 65 * (550.0 - 114.10 + 440.0)),
+    # The worst scenario: the index 9.3 % higher (6 √2 daily deviations are 8.0 %) and 15 % volatility 4 points higher.
+    "short-strangle": (
+        [(22_770.0, 91.65), (21_230.0, 83.60)],
+        65 * (black_76(1.0, 24_046.0, 22_770.0, 0.19) + black_76(-1.0, 24_046.0, 21_230.0, 0.19) - 175.25 + 880.0),
+    ),
+}
+
+
+@pytest.mark.parametrize("slug", MARGINS)
+def test_margin_is_that_of_the_legs_and_the_return_that_of_the_forecast(slug: str):
+    chain = make_chain(days=(25,), is_index=True, skewed=False, carry=0.0)
+    legs, blocked = MARGINS[slug]
+
+    candidate, judged, found = shown(slug, chain)
+
+    assert [(leg.contract.strike, round(leg.price, 2)) for leg in candidate.legs] == legs
     assert found.margin == pytest.approx(blocked)
     assert found.return_on_margin == pytest.approx(judged.forecast_value * 65 / blocked)
 

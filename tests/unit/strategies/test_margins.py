@@ -1,5 +1,6 @@
 """What one set blocks by its margin group, to the rupee; rates of dhan.md section 13.8."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -152,6 +153,34 @@ def test_a_covered_call_blocks_the_share_less_the_premium_and_the_exposure():
 
 def test_a_protective_put_blocks_the_share_and_the_premium():
     assert margin("+500 S @ 1000", "+500 P 950 @ 12") == pytest.approx(500 * 1012)
+
+
+def test_a_put_spread_beside_a_share_blocks_its_width_too():
+    # At a price of nothing the share is lost and the spread costs its width besides.
+    legs = ["+500 S @ 1000", "-500 P 950 @ 12", "+500 P 900 @ 5"]
+
+    assert margin(*legs) == pytest.approx(500 * (1000 - 7 + 50 + 35))
+
+
+def test_a_covered_call_in_the_money_blocks_no_more_than_the_share_less_its_premium():
+    assert margin("+500 S @ 1000", "-500 C 950 @ 60") == pytest.approx(500 * (1000 - 60 + 35))
+
+
+@pytest.mark.parametrize(
+    "legs",
+    [
+        ["+500 C 1000 @ 20"],
+        ["-500 P 950 @ 12", "+500 P 900 @ 4"],
+        ["-500 C 1000 @ 30", "+500 C' 1000 @ 45"],
+        ["+500 S @ 1000", "-500 C 1050 @ 12"],
+    ],
+)
+def test_no_volatility_is_asked_for_where_no_scenario_is_gone_through(legs: list[str]):
+    bare = [replace(leg(text), volatility=None) for text in legs]
+
+    found = margin_of(bare, group=margin_group(bare), spot=SPOT, is_index=False, as_of=DAY)
+
+    assert found == margin(*legs)
 
 
 def test_a_covered_strangle_blocks_the_share_and_the_scan_of_its_put():

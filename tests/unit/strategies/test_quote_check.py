@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from market.chain import Chain
+from market.errors import Reason
 from market.rulebook.charges import ChargeRates, option_charge_rates
 from market.sessions import Past
 from strategies.build import build
@@ -114,6 +115,15 @@ def test_a_spot_below_what_the_options_say_is_told_and_one_above_is_not():
 
     assert codes(low) == [(25, "CONVERSION_OFF"), (53, "CONVERSION_OFF")]
     assert codes(high) == []  # dividends to come do that
+
+
+def test_where_the_source_gives_no_spot_no_conversion_is_judged():
+    unknown = Reason("NO_SPOT", "The source gives no underlying price.")
+    expiries = tuple(replace(expiry, carry_reason=unknown) for expiry in CHAIN.expiries)
+    chain = replace(CHAIN, spot=0.98 * CHAIN.spot, expiries=expiries)
+
+    assert codes(chain) == []
+    assert codes(moved(chain, 2_200.0, 25.0)) == [(25, "BOX_OFF")]
 
 
 def test_what_charges_eat_is_no_contradiction():

@@ -110,6 +110,20 @@ def test_a_leg_that_the_day_of_expiry_does_not_quote_leaves_its_candidate_out():
     assert left_out == {"NOT_QUOTED_LATER": 4}
 
 
+def test_a_calendar_of_later_expiries_is_not_settled_at_the_refused_front_ones_price():
+    captured = two_expiries(days=(25, 53, 81))
+    crossed = tuple(
+        replace(quote, bid=quote.ask, ask=quote.bid) if quote.expiry == EXPIRY else quote for quote in captured.quotes
+    )
+    closing = two_expiries(days=(53, 81), back=25)
+
+    trials, left_out = trials_of(
+        replace(TERMS, captured=replace(captured, quotes=crossed), closing=closing), STRUCTURES, most=4
+    )
+
+    assert (trials, left_out) == (None, {"FRONT_EXPIRY_REFUSED": 1})
+
+
 def test_a_day_of_expiry_without_a_usable_chain_is_a_reason():
     other = replace(TERMS, closing=replace(two_expiries(), quotes=two_expiries().quotes[:1]))
 
