@@ -56,6 +56,12 @@ class Contract:
         """True for an option, False for the share."""
         return self.option_type is not None
 
+    def worth_at_expiry(self, level: float) -> float:
+        """Return rupees per unit with the underlying at a level of rupees; a share is worth that level."""
+        if self.option_type is None or self.strike is None:
+            return level
+        return max(0.0, level - self.strike if self.option_type is OptionType.CALL else self.strike - level)
+
     def __str__(self) -> str:
         if self.expiry is None or self.strike is None or self.option_type is None:
             return self.underlying

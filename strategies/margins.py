@@ -200,14 +200,7 @@ def _at_expiry(legs: Sequence[HeldLeg], spot: float, rates: MarginRates, as_of: 
     Shares are paid for in full: all they are still worth stands against what is sold.
     """
     levels = [0.0, *(leg.contract.strike or 0.0 for leg in legs)]
-    return -min(math.fsum(leg.units * _intrinsic(leg.contract, level) for leg in legs) for level in levels)
-
-
-def _intrinsic(contract: Contract, level: float) -> float:
-    if not contract.is_option:
-        return level
-    strike = contract.strike or 0.0
-    return max(0.0, level - strike if contract.option_type is OptionType.CALL else strike - level)
+    return -min(math.fsum(leg.units * leg.contract.worth_at_expiry(level) for leg in legs) for level in levels)
 
 
 def _scanned(legs: Sequence[HeldLeg], spot: float, rates: MarginRates, as_of: date) -> float:

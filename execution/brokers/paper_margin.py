@@ -83,15 +83,7 @@ def _worst_loss(own: Position) -> float | None:
 
 
 def _value(position: Position, level: float) -> float:
-    return sum(units * _intrinsic(contract, level) for contract, units in position.items())
-
-
-def _intrinsic(contract: Contract, level: float) -> float:
-    """Rupees per unit at expiry; a share is worth its price."""
-    if contract.option_type is None or contract.strike is None:
-        return level
-    sign = 1 if contract.option_type is OptionType.CALL else -1
-    return max(0.0, sign * (level - contract.strike))
+    return sum(units * contract.worth_at_expiry(level) for contract, units in position.items())
 
 
 def _day(contract: Contract) -> date:
