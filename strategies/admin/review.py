@@ -78,7 +78,8 @@ class OptionStrategyAdmin(MarkingAdmin):
                     ("expiry", "lot_size", "spot_price"),
                     ("generated_on", "trade_date", "run"),
                     "stands",
-                    ("structure", "risk_profile", "content_hash"),
+                    ("structure", "risk_profile"),
+                    "content_hash",  # too long to stand beside anything
                 )
             },
         ),
