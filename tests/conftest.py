@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pytest_django.plugin import blocking_manager_key
@@ -33,6 +34,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def shared_data() -> Path:
     """The folder of recorded market data."""
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """The audit chain keeps what earlier tests wrote, so that no test may expect it to be empty: the first one neither."""
+    from django.core.management import call_command
+    from django.db import connection
+
+    with django_db_blocker.unblock():
+        seeds = connection.creation.serialize_db_to_string()
+        call_command(
+            "flush",
+            interactive=False,
+            inhibit_post_migrate=True,
+            allow_cascade=True,
+            reset_sequences=False,
+            verbosity=0,
+        )
+        connection.creation.deserialize_db_from_string(seeds)
+        connection.close()
 
 
 @pytest.hookimpl(wrapper=True)
