@@ -38,7 +38,7 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """The audit chain keeps what earlier tests wrote, so that no test may expect it to be empty: the first one neither."""
+    """The audit chain keeps what earlier tests wrote: no test may expect it to be empty, the first one neither."""
     from django.core.management import call_command
     from django.db import connection
 
