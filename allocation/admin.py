@@ -101,7 +101,7 @@ class AllocationInline(TabularInline):
         """Nobody."""
         return False
 
-    @display(description="margin")
+    @display(description="needs")
     def margin_shown(self, row: Allocation) -> str:
         """Rupees."""
         return rupees(row.margin)

@@ -9,14 +9,17 @@ from market.errors import Reason
 
 HIGHEST_PRIORITY = 100
 OPPOSED = {("LONG", "Bearish"), ("SHORT", "Bullish")}
+RAISE = "Raise the limit or skip it."
+LESS = "Unmark or close something, or raise the limit."
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """A candidate for capital; `margin` is rupees per set, `depth` how many sets the touch can take (None: unknown).
 
-    `margin` is what one set blocks, or may lose where that is bounded and more. `undefined_risk`: it sells what neither
-    an option, a share nor cash covers.
+    `margin` is what the limits count for one set: what it blocks of one's own money, or may lose where that is bounded
+    and more, or with `credit`, what its options bring in, where that is not bounded. `undefined_risk`: it sells what
+    neither an option, a share nor cash covers.
     """
 
     strategy_id: int
@@ -29,6 +32,7 @@ class Proposal:
     depth: int | None = None
     structure: str = ""
     undefined_risk: bool = False
+    credit: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +127,14 @@ def allocate(proposals: Sequence[Proposal], *, limits: Limits, used: Used) -> li
 def excluded(proposal: Proposal, limits: Limits, taken: Set[str]) -> Reason | None:
     """Return why no capital of any amount may go to a proposal; `taken` are the underlyings already in."""
     if not 0 < proposal.margin < math.inf:
-        return Reason("NO_MARGIN", f"What one set blocks is not a positive amount: {proposal.margin}.")
+        sentence = f"What one set needs is not a positive amount: {proposal.margin}."
+        return Reason("NO_MARGIN", sentence, "Look at its premiums and its maximum loss, or generate it again.")
     if proposal.undefined_risk and not limits.allow_naked:
         sentence = "It sells what nothing covers and the account does not allow naked shorts."
         return Reason("NAKED_SHORT", sentence, "Let a person allow them, or skip it.")
     if proposal.underlying in taken:
-        return Reason("UNDERLYING_TAKEN", f"A better strategy on {proposal.underlying} is in already.")
+        sentence = f"A better strategy on {proposal.underlying} is in already."
+        return Reason("UNDERLYING_TAKEN", sentence, "Mark this one by hand if you want both.")
     for name, key, table in (
         ("industry", proposal.industry, limits.industries),
         ("sector", proposal.sector, limits.sectors),
@@ -137,9 +143,8 @@ def excluded(proposal: Proposal, limits: Limits, taken: Set[str]) -> Reason | No
         if table and weight is None:
             return Reason(f"NO_{name.upper()}_WEIGHT", f"The {name} {key!r} has no target weight.", "Add one.")
         if weight and (weight.position_type, proposal.outlook) in OPPOSED:
-            return Reason(
-                "AGAINST_WEIGHT", f"A {proposal.outlook} strategy opposes the {weight.position_type} {name} {key}."
-            )
+            sentence = f"A {proposal.outlook} strategy opposes the {weight.position_type} {name} {key}."
+            return Reason("AGAINST_WEIGHT", sentence, f"Skip it, or turn the weight of the {name}.")
     return None
 
 
@@ -168,19 +173,23 @@ def _sets(proposal: Proposal, limits: Limits, used: Used) -> tuple[int, Reason |
     sets = min(limits.max_sets, proposal.depth, int(rooms[binding] // proposal.margin)) if rooms[binding] > 0 else 0
     if sets >= 1:
         return sets, None
-    sentence = f"One set blocks ₹{proposal.margin:,.0f}, the {binding.lower().replace('_', ' ')} room is "
-    return 0, Reason(f"LIMIT_{binding}", f"{sentence}₹{max(0.0, rooms[binding]):,.0f}.", "Raise the limit or skip it.")
+    room = f"the {binding.lower().replace('_', ' ')} room is ₹{max(0.0, rooms[binding]):,.0f}."
+    sentence = f"One set needs ₹{proposal.margin:,.0f} (margin, or the most it may lose), {room}"
+    return 0, Reason(f"LIMIT_{binding}", sentence, RAISE)
 
 
 def exceeded(used: Used, limits: Limits) -> list[Reason]:
     """Return every limit that what is blocked goes beyond, by more than a rupee of rounding."""
     found = []
     if used.total > limits.deployable + 1:
-        found.append(Reason("LIMIT_CAPITAL", f"₹{used.total:,.0f} is blocked of ₹{limits.deployable:,.0f}."))
+        sentence = f"₹{used.total:,.0f} is needed, ₹{limits.deployable:,.0f} may be."
+        found.append(Reason("LIMIT_CAPITAL", sentence, LESS))
     if used.strategies > limits.max_open:
-        found.append(Reason("LIMIT_POSITIONS", f"{used.strategies} strategies of at most {limits.max_open}."))
+        sentence = f"{used.strategies} strategies of at most {limits.max_open}."
+        found.append(Reason("LIMIT_POSITIONS", sentence, LESS))
     if limits.max_per_structure is not None and max(used.structures.values(), default=0) > limits.max_per_structure:
-        found.append(Reason("LIMIT_STRUCTURE", f"{used.structures} of at most {limits.max_per_structure} each."))
+        sentence = f"{used.structures} of at most {limits.max_per_structure} each."
+        found.append(Reason("LIMIT_STRUCTURE", sentence, LESS))
     found += _over("PER_UNDERLYING", used.underlyings, dict.fromkeys(used.underlyings, limits.per_underlying))
     for name, amounts, weights in (
         ("INDUSTRY", used.industries, limits.industries),
@@ -192,10 +201,12 @@ def exceeded(used: Used, limits: Limits) -> list[Reason]:
 
 
 def _over(name: str, amounts: Mapping[str, float], rooms: Mapping[str, float]) -> list[Reason]:
+    over = {key: amount for key, amount in amounts.items() if amount > rooms.get(key, 0.0) + 1}
     return [
-        Reason(f"LIMIT_{name}", f"{key or 'What has no name'} blocks ₹{amount:,.0f} of ₹{rooms.get(key, 0.0):,.0f}.")
-        for key, amount in amounts.items()
-        if amount > rooms.get(key, 0.0) + 1
+        Reason(
+            f"LIMIT_{name}", f"{key or 'What has no name'} needs ₹{amount:,.0f} of ₹{rooms.get(key, 0.0):,.0f}.", LESS
+        )
+        for key, amount in over.items()
     ]
 
 
@@ -203,7 +214,7 @@ def oversized(sized: Sized, limits: Limits) -> list[Reason]:
     """Return the limits of a single strategy that this size goes beyond."""
     found, amount = [], sized.proposal.margin * sized.sets
     if sized.sets > limits.max_sets:
-        found.append(Reason("LIMIT_SETS", f"{sized.sets} sets of at most {limits.max_sets}."))
+        found.append(Reason("LIMIT_SETS", f"{sized.sets} sets of at most {limits.max_sets}.", LESS))
     if amount > limits.per_strategy + 1:
-        found.append(Reason("LIMIT_PER_STRATEGY", f"It blocks ₹{amount:,.0f} of ₹{limits.per_strategy:,.0f}."))
+        found.append(Reason("LIMIT_PER_STRATEGY", f"It needs ₹{amount:,.0f} of ₹{limits.per_strategy:,.0f}.", LESS))
     return found

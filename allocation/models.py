@@ -86,7 +86,10 @@ class Account(models.Model):
     max_open_strategies = models.PositiveIntegerField(default=10)
     max_per_structure = models.PositiveIntegerField(default=3, help_text="most open strategies of one structure")
     max_sets = models.PositiveIntegerField(default=10, help_text="most sets of one strategy")
-    allow_naked = models.BooleanField(default=False, help_text="may hold shorts with unlimited loss")
+    allow_naked = models.BooleanField(
+        default=False,
+        help_text="may sell options that no bought option, share or cash set aside covers, bounded loss or not",
+    )
     allocator_may_mark = models.BooleanField(
         null=True, blank=True, help_text="the allocator may mark, not only propose; unset: on paper yes, live no"
     )
@@ -132,12 +135,16 @@ class AllocationRun(models.Model):
 
 
 class Allocation(models.Model):
-    """One strategy in a proposal: how many sets, what they block, or why none."""
+    """One strategy in a proposal: how many sets, what they need, or why none."""
 
     run = models.ForeignKey(AllocationRun, models.CASCADE, related_name="allocations")
     strategy = models.ForeignKey(OptionStrategy, models.CASCADE, related_name="allocations")
     sets = models.PositiveIntegerField(default=0)
-    margin = money(null=True, blank=True, help_text="rupees blocked by all sets, own conservative estimate")
+    margin = money(
+        null=True,
+        blank=True,
+        help_text="rupees all sets need: our margin beside the credit, or the most they may lose where that is more",
+    )
     priority = models.PositiveSmallIntegerField(default=0)
     marked = models.BooleanField(default=False)
     reason_code = models.CharField(max_length=40, blank=True)

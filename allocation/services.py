@@ -29,9 +29,9 @@ from market.models import Underlying
 from market.quant.ticks import to_decimal
 from market.services.load import touch_depths
 from strategies.catalog import BY_SLUG
-from strategies.margins import HeldLeg, margin_group, margin_of
+from strategies.margins import HeldLeg, MarginGroup, margin_group, margin_of
 from strategies.models import OptionStrategy, StrategyLeg, SymbolResult
-from strategies.services.marking import mark, same_legs
+from strategies.services.marking import lock_rows, mark, same_legs
 from strategies.services.superseding import ANSWERED
 
 
@@ -116,7 +116,14 @@ def violations(run: AllocationRun) -> list[Reason]:
 
 
 def _of(proposal: Proposal, reason: Reason) -> Reason:
-    return Reason(reason.code, f"Strategy {proposal.strategy_id} on {proposal.underlying}: {reason.sentence}")
+    sentence = f"Strategy {proposal.strategy_id} on {proposal.underlying}: {reason.sentence}"
+    return Reason(reason.code, sentence, reason.remedy)
+
+
+def credit_per_set(legs: Iterable[StrategyLeg], lot_size: int) -> Decimal:
+    """Rupees that the options of one set bring in, zero where they cost: blocked too, though not one's own money."""
+    options = [leg for leg in legs if leg.option_type is not None]
+    return max(-sum((leg.side.sign * leg.lots * leg.premium for leg in options), Decimal(0)), Decimal(0)) * lot_size
 
 
 def account_named(name: str) -> Account:
@@ -184,6 +191,7 @@ def _proposal(row: OptionStrategy, fact: Underlying | None, as_of: datetime) -> 
         is_index=fact is not None and fact.kind == Underlying.Kind.INDEX,
         as_of=as_of.astimezone(IST).date(),
     )
+    credit = float(credit_per_set(row.legs.all(), lot)) if row.unlimited_loss else 0.0
     return Proposal(
         strategy_id=row.pk,
         underlying=row.stock_name,
@@ -191,10 +199,19 @@ def _proposal(row: OptionStrategy, fact: Underlying | None, as_of: datetime) -> 
         sector=fact.sector if fact else "",
         outlook=row.market_outlook,
         score=float(row.total_score),
-        margin=margin if row.unlimited_loss or row.max_loss is None else max(margin, float(row.max_loss)),
+        margin=margin + credit if row.unlimited_loss else max(margin, _most_lost(row, group)),
         structure=row.structure,
         undefined_risk=row.unlimited_loss or group == "naked",
+        credit=credit,
     )
+
+
+def _most_lost(row: OptionStrategy, group: MarginGroup) -> float:
+    """The stored maximum loss; without one the margin of what is covered is enough, that of what is not is less."""
+    if row.max_loss is None and group == "naked":
+        sentence = "It sells what nothing covers, and the most it may lose is not known."
+        raise InvalidInput(Reason("NOT_SIZABLE", sentence, "Complete the row, or generate it again."))
+    return float(row.max_loss or 0)
 
 
 def _with_depth(rows: Sequence[OptionStrategy], proposals: Sequence[Proposal], as_of: datetime) -> list[Proposal]:
@@ -223,22 +240,29 @@ def _record(run: AllocationRun, sized: list[Sized], refused: Mapping[int, Reason
             run=run,
             strategy_id=answer.proposal.strategy_id,
             sets=answer.sets,
-            margin=to_decimal(answer.proposal.margin * answer.sets, places=2),
+            margin=to_decimal((answer.proposal.margin - answer.proposal.credit) * answer.sets, places=2),
             priority=answer.priority,
             reason_code=answer.reason.code if answer.reason else "",
-            reason_text=str(answer.reason.sentence) if answer.reason else "",
+            reason_text=_said(answer.reason) if answer.reason else "",
         )
         for answer in sized
     )
     Allocation.objects.bulk_create(
-        Allocation(run=run, strategy_id=pk, reason_code=reason.code, reason_text=str(reason.sentence))
+        Allocation(run=run, strategy_id=pk, reason_code=reason.code, reason_text=_said(reason))
         for pk, reason in refused.items()
     )
 
 
+def _said(reason: Reason) -> str:
+    return f"{reason.sentence} {reason.remedy}".strip()
+
+
+@transaction.atomic
 def mark_proposed(run: AllocationRun) -> None:
     """Set the size while the row is pending, then mark it by the same service people use; a refusal is kept."""
-    for allocation in run.allocations.filter(sets__gt=0).select_related("strategy"):
+    proposed = run.allocations.filter(sets__gt=0).select_related("strategy")
+    lock_rows(list(proposed.values_list("strategy_id", flat=True)))  # at once: the loop has another order than people
+    for allocation in proposed:
         rows = OptionStrategy.objects.all().pending().filter(pk=allocation.strategy_id)
         rows.update(sets=allocation.sets)
         notes = f"Allocated {allocation.sets} sets by run {run.pk}"
@@ -256,5 +280,5 @@ def mark_proposed(run: AllocationRun) -> None:
 def _cut(allocation: Allocation, reason: Reason) -> None:
     """What was not marked blocks nothing, and says why."""
     allocation.sets, allocation.margin, allocation.priority = 0, Decimal(0), 0
-    allocation.reason_code, allocation.reason_text = reason.code, str(reason.sentence)
+    allocation.reason_code, allocation.reason_text = reason.code, _said(reason)
     allocation.save(update_fields=["sets", "margin", "priority", "reason_code", "reason_text"])

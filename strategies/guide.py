@@ -157,7 +157,10 @@ def section(structure: Structure) -> Iterator[str]:
 
 def _promises(structure: Structure) -> Iterator[str]:
     if structure.undefined_risk:
-        yield "- Undefined risk: nothing bought or set aside bounds the loss; only for the aggressive profile."
+        yield (
+            "- Undefined risk: no bought option, share or cash set aside covers all it sells; only for the aggressive "
+            "profile."
+        )
     if structure.covered_above:
         yield "- Built only where no rise can lose money."
     if structure.covered_below:

@@ -119,7 +119,7 @@ REASONS: Mapping[str, Reason] = MappingProxyType(
             ),
             Reason(
                 "UNDEFINED_RISK",
-                "Nothing bounds the loss.",
+                "It sells an option that no bought option, share or cash set aside covers.",
                 "Choose the aggressive profile or buy a wing.",
             ),
             Reason(

@@ -13,5 +13,5 @@ from strategies.services.calibrate import calibration_page_data
 @staff_member_required
 @require_safe
 def calibration_page(request: HttpRequest) -> HttpResponse:
-    """How the probability of profit fared in the newest calibration."""
+    """How the probability of profit fared in the newest whole calibration."""
     return render(request, "strategies/calibration.html", calibration_page_data())

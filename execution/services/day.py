@@ -1,5 +1,6 @@
 """The daily run, in order: master, chains, strategies, sizes and marks, orders, monitoring."""
 
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,13 +16,17 @@ from execution.services.positions import MonitorReport, monitor_positions
 from execution.services.preparation import Desk
 from execution.services.runs import execute_queue, require_open
 from market.calendar import next_session
-from market.errors import MarketError, Reason
+from market.errors import MarketError, OptionsError, Reason
 from market.models import FileImport, Underlying
 from market.services.capture import capture_chains
 from market.services.instruments import current_master, import_scrip_master
 from strategies.models import GenerationRun
 from strategies.score import RiskProfile
 from strategies.services.generation import generate, start_run
+
+logger = logging.getLogger(__name__)
+
+Steps = tuple[FileImport, dict[str, Reason | None], GenerationRun, AllocationRun, list[RunResult]]
 
 # Opens a progress bar for a step of so many parts and gives back what moves it.
 Bar = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
@@ -46,9 +51,22 @@ def run_day(desk: Desk, *, risk: RiskProfile, min_score: float, bar: Bar, as_of:
     """Run the day; every step finds what an earlier run left and adds only what is missing.
 
     `as_of` is the moment of a replayed day: facts and decisions stay with it, while the desk goes on where its own
-    orders ended. Without any chain nothing is sized or opened; what is open is looked at, then NO_CHAINS is raised.
+    orders ended. Whatever ends the day early, what is open is looked at before that is raised.
     """
     require_open(desk.as_of)
+    try:
+        steps = _until_orders(desk, risk=risk, min_score=min_score, bar=bar, as_of=as_of)
+    except OptionsError:
+        with bar("Monitoring", None):
+            _look_all_the_same(desk)
+        raise
+    with bar("Monitoring", None):
+        monitored = look_again(desk)
+    return DayReport(desk.as_of, *steps, monitored)
+
+
+def _until_orders(desk: Desk, *, risk: RiskProfile, min_score: float, bar: Bar, as_of: datetime | None) -> Steps:
+    """Everything before monitoring; without any chain nothing is sized or opened."""
     with bar("Instrument master", None):
         master = refresh_master(desk)
     symbols = [fact.symbol for fact in desk.market.underlyings()]
@@ -60,16 +78,22 @@ def run_day(desk: Desk, *, risk: RiskProfile, min_score: float, bar: Bar, as_of:
     with bar("Strategies", len(ready)) as advance:
         generate(generation, progress=advance)
     if not ready:
-        with bar("Monitoring", None):
-            look_again(desk)
         raise MarketError(_nothing_captured(refused))
     with bar("Sizes and marks", None):
         allocation = allocate_portfolio(desk.account, as_of=as_of or desk.as_of, min_score=min_score)
     with bar("Orders", None) as advance:
         executed = _execute(desk, advance)
-    with bar("Monitoring", None):
-        monitored = look_again(desk)
-    return DayReport(desk.as_of, master, captured, generation, allocation, executed, monitored)
+    return master, captured, generation, allocation, executed
+
+
+def _look_all_the_same(desk: Desk) -> None:
+    """Of what ended the day the caller hears; what goes wrong here as well is written down."""
+    try:
+        look_again(desk)
+    except OptionsError as error:
+        logger.error(  # noqa: TRY400 - the reason says it all
+            "what is open on %s could not be looked at: %s", desk.account, error.reason
+        )
 
 
 def _nothing_captured(refused: Mapping[str, Reason]) -> Reason:

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import connection
 
 from allocation.models import Account, Allocation
+from allocation.services import credit_per_set
 from execution import checks
 from execution.checks import Candidate
 from execution.clock import SteppedClock
@@ -292,9 +293,7 @@ def gross_margin(strategy: OptionStrategy, account: Account, legs: Iterable[Stra
     margin = allocated_margin(strategy, account)
     if margin is None or strategy.lot_size is None:
         return None
-    options = [leg for leg in legs if leg.option_type is not None]
-    credit = -sum((leg.side.sign * leg.lots * leg.premium for leg in options), Decimal(0))
-    return margin + max(credit, Decimal(0)) * strategy.lot_size * strategy.sets
+    return margin + credit_per_set(legs, strategy.lot_size) * strategy.sets
 
 
 def free_funds(desk: Desk, *, but: OptionStrategy) -> Decimal:

@@ -27,6 +27,12 @@ class CalibrationRun(models.Model):
     clusters = models.PositiveIntegerField(help_text="underlying and expiry: trials of one share one outcome")
     expiry_dates = models.PositiveIntegerField()
     per_structure = models.PositiveIntegerField(help_text="choices tried per structure and chain at most")
+    whole = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="all archives, all their underlyings, no fewer choices than usual: only such a run is shown "
+        "and chooses the map",
+    )
     left_out = models.JSONField(default=dict, blank=True, help_text="reason code: how many")
     comparisons = models.JSONField(default=list, blank=True, help_text="Brier against the smile's, with intervals")
     picture = models.TextField(help_text="reliability diagram, SVG")

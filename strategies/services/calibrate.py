@@ -22,7 +22,7 @@ from strategies.catalog import CATALOGUE
 from strategies.errors import StrategyError
 from strategies.models import CalibrationBin, CalibrationRun, CalibrationScore, Convention, RecalibrationMap
 from strategies.reliability_picture import reliability_picture
-from strategies.services.recorded_trials import orders_of
+from strategies.services.recorded_trials import ARCHIVES, orders_of
 from strategies.trials import Order, Trials, trials_of
 
 logger = logging.getLogger(__name__)
@@ -60,6 +60,7 @@ def calibrate(
     run = CalibrationRun(
         archives=" ".join(archives),
         per_structure=per_structure,
+        whole=is_whole(archives=archives, symbols=symbols, per_structure=per_structure),
         left_out=dict(sorted(left_out.items())),
         finished_at=as_of,
         seconds=time.monotonic() - began,
@@ -67,6 +68,11 @@ def calibrate(
     keep(run, scored)
     logger.info("calibration %d: %d trials of %d chains", run.pk, scored.trials, scored.chains)
     return run, scored
+
+
+def is_whole(*, archives: Sequence[str], symbols: int | None, per_structure: int) -> bool:
+    """Whether a run tries all that is recorded, as closely as usual: only such a run may speak and choose the map."""
+    return {*archives} == {*ARCHIVES} and symbols is None and per_structure >= PER_STRUCTURE
 
 
 def _tried(
@@ -183,19 +189,20 @@ def verdict_reason(verdict: Verdict) -> Reason | None:
 
 
 def newest_run() -> CalibrationRun | None:
-    """The last calibration kept."""
-    return CalibrationRun.objects.first()
+    """The last calibration over all that is recorded; a look at a part of it is kept, and speaks for nothing."""
+    return CalibrationRun.objects.filter(whole=True).first()
 
 
 def current_map(*, as_of: date) -> tuple[MonotoneMap, RecalibrationMap] | Reason:
     """Return the map to recalibrate by on a day, with its row, or why there is none.
 
-    Only the newest run's maps count, and only one whose training was over before that day, so that no forecast is
-    corrected by outcomes of its own future. Two queries.
+    Only the maps of the newest whole run count, and only one whose training was over before that day, so that no
+    forecast is corrected by outcomes of its own future. Two queries.
     """
     run = newest_run()
     if run is None:
-        return Reason("NOT_CALIBRATED", "No calibration has been run.", "Run: python manage.py calibrate")
+        sentence = "No calibration over all recorded chains has been run."
+        return Reason("NOT_CALIBRATED", sentence, "Run: python manage.py calibrate")
     maps = list(run.maps.all())
     helping = [each for each in maps if each.helps]
     if not helping:
@@ -209,13 +216,13 @@ def current_map(*, as_of: date) -> tuple[MonotoneMap, RecalibrationMap] | Reason
 
 
 def calibration_of(slug: str) -> dict[str, Any] | None:
-    """Return how the smile's probability fared for one structure in the newest run; None when it was not tried."""
-    row = (
-        CalibrationScore.objects.filter(convention=Convention.SMILE, kind=STRUCTURE, label=slug)
-        .select_related("run")
-        .order_by("-run_id")
-        .first()
-    )
+    """Return how the smile's probability fared for one structure in the newest whole run; None when it was not tried.
+
+    The page and the map are of that run as well: an older one tried another search.
+    """
+    run = newest_run()
+    own = CalibrationScore.objects.filter(run=run, convention=Convention.SMILE, kind=STRUCTURE, label=slug)
+    row = own.select_related("run").first()
     if row is None:
         return None
     return {
@@ -234,7 +241,7 @@ def calibration_of(slug: str) -> dict[str, Any] | None:
 
 
 def calibration_page_data() -> dict[str, Any]:
-    """Return what the page shows of the newest run; five queries however much was kept."""
+    """Return what the page shows of the newest whole run; five queries however much was kept."""
     run = newest_run()
     if run is None:
         return {"run": None}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, Subquery
 
 from market.errors import Reason
@@ -17,7 +17,13 @@ PEOPLE_HIGHEST = 10  # the documents' scale; the allocator may go to the column'
 DEFAULT_PRIORITY = 5
 MOST_AT_ONCE = 1_000
 EXPIRED = "expired"
-BUSY = (ExecutionStatus.MARKED, ExecutionStatus.EXECUTING, ExecutionStatus.EXECUTED)
+TAKEN = (ExecutionStatus.EXECUTING, ExecutionStatus.EXECUTED)
+
+# Whoever marks a row of these legs waits here, SQL too (strategies_guard); in one order for everyone.
+LOCK_LEGS = """
+SELECT pg_advisory_xact_lock(hashtextextended(alike.legs_hash, 8))
+FROM (SELECT DISTINCT legs_hash FROM strategies WHERE id = ANY(%s) AND legs_hash <> '' ORDER BY legs_hash) alike
+"""
 
 
 @dataclass
@@ -83,7 +89,7 @@ def reviewable(
 @transaction.atomic
 def _change(strategy_ids: Sequence[int], old: ExecutionStatus, changes: dict[str, object]) -> MarkReport:
     report, wanted = MarkReport(), list(dict.fromkeys(strategy_ids))
-    _lock(wanted)
+    lock_rows(wanted)
     for strategy_id in wanted:
         rows = OptionStrategy.objects.filter(_has_legs(), pk=strategy_id, execution_status=old)
         rows = rows.exclude(execution_detail=EXPIRED)
@@ -97,7 +103,7 @@ def _change(strategy_ids: Sequence[int], old: ExecutionStatus, changes: dict[str
 
 
 def same_legs(strategy_ids: Sequence[int]) -> dict[int, Reason]:
-    """Why rows may not be marked beside one of their day with the same legs that is in the queue or open already."""
+    """Why rows may not be marked beside one with the same legs that is in the day's queue, on its way or held."""
     rows = OptionStrategy.objects.filter(pk__in=strategy_ids).exclude(legs_hash="")
     first = _twins().order_by("pk")
     found = rows.annotate(twin=Subquery(first.values("pk")[:1]), state=Subquery(first.values("execution_status")[:1]))
@@ -112,21 +118,25 @@ def same_legs(strategy_ids: Sequence[int]) -> dict[int, Reason]:
 
 
 def _twins() -> StrategyQuerySet:
-    """Other rows of the same day with the same legs that are in the queue, on their way or open."""
-    rows = OptionStrategy.objects.filter(legs_hash=OuterRef("legs_hash"), trade_date=OuterRef("trade_date"))
-    return rows.filter(execution_status__in=BUSY).exclude(execution_detail="closed").exclude(pk=OuterRef("pk"))
+    """Other rows with the same legs: marked for the same day, or of any day on their way or held.
+
+    A mark is for its own day alone (APPROVAL_EXPIRED), a position stands until it is closed.
+    """
+    rows = OptionStrategy.objects.filter(legs_hash=OuterRef("legs_hash")).exclude(pk=OuterRef("pk"))
+    queued = Q(execution_status=ExecutionStatus.MARKED, trade_date=OuterRef("trade_date"))
+    return rows.filter(queued | Q(execution_status__in=TAKEN) & ~Q(execution_detail="closed"))
 
 
-def _lock(strategy_ids: Sequence[int]) -> None:
+def lock_rows(strategy_ids: Sequence[int]) -> None:
     """One order for everyone: two people marking the same rows wait for each other instead of deadlocking.
 
-    Rows with the same legs are locked as well: of two that are marked at once the second sees the first.
+    Then what the rows trade is locked: of two rows with the same legs that are marked at once the second sees the
+    first. Whoever marks in several steps inside one transaction locks all the rows before the first.
     """
-    wanted = OptionStrategy.objects.filter(pk__in=strategy_ids)
-    alike = wanted.exclude(legs_hash="").order_by().values("legs_hash")
-    days = wanted.order_by().values("trade_date")
-    rows = OptionStrategy.objects.filter(Q(pk__in=strategy_ids) | Q(legs_hash__in=alike, trade_date__in=days))
-    list(rows.order_by("pk").select_for_update().values_list("pk", flat=True))
+    found = OptionStrategy.objects.filter(pk__in=strategy_ids).order_by("pk").select_for_update()
+    locked = list(found.values_list("pk", flat=True))
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK_LEGS, [locked])
 
 
 def _has_legs() -> Exists:

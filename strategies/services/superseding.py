@@ -1,14 +1,15 @@
 """What stands: per symbol, trade date and risk profile the rows of the newest run that answered, and no others."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection
 
 from market.calendar import IST
-from market.errors import Reason
+from market.errors import MarketError, Reason
+from market.moment import now
 from strategies.models import ExecutionStatus, GenerationRun, OptionStrategy, SymbolResult
 
 logger = logging.getLogger(__name__)
@@ -41,10 +42,26 @@ FROM newest WHERE id IN (SELECT id FROM wrong) AND execution_status = ANY(%(open
 """
 
 
-def take_turn(symbol: str) -> None:
+def refuse_future(as_of: datetime) -> None:
+    """Refuse to generate for a later moment than now: that run would replace every real one until then.
+
+    Raises MarketError FUTURE_MOMENT.
+    """
+    present = now()
+    if as_of > present:
+        sentence = (
+            f"{as_of.astimezone(IST):%Y-%m-%d %H:%M} is later than now, {present.astimezone(IST):%Y-%m-%d %H:%M}."
+        )
+        raise MarketError(Reason("FUTURE_MOMENT", sentence, "Give a moment that has come, or leave out --as-of."))
+
+
+def take_turn(*symbols: str) -> None:
     """Two runs over one symbol: the second waits until the first has committed, then finds what it stored."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 7))", [symbol])
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(symbol, 7)) FROM unnest(%s::text[]) symbol",
+            [sorted(symbols)],
+        )
 
 
 def supersede(result: SymbolResult) -> int:
@@ -77,13 +94,19 @@ def supersede(result: SymbolResult) -> int:
     return changed
 
 
-def supersede_refused(run: GenerationRun, symbols: Iterable[str]) -> None:
-    """The same for symbols that a run refused before any work, where they have earlier rows, locked by name."""
+def supersede_refused(run: GenerationRun, symbols: Collection[str]) -> None:
+    """The same for symbols that a run refused before any work, where they have earlier rows.
+
+    First every turn, by name, then every row, by key: like one symbol's run, and in the order in which marking locks.
+    """
+    if not symbols:
+        return
+    take_turn(*symbols)
     offered = OptionStrategy.objects.filter(stock_name__in=list(symbols), trade_date=_day(run), risk_profile=run.risk)
-    left = offered.filter(superseded_by__isnull=True, execution_status__in=OPEN, run__isnull=False)
-    for symbol in left.order_by("stock_name").values_list("stock_name", flat=True).distinct():
-        with transaction.atomic():
-            supersede(run.results.select_related("run").get(symbol=symbol))
+    offered = offered.filter(execution_status__in=OPEN, run__isnull=False)
+    rows = offered.order_by("pk").select_for_update(of=("self",)).values_list("stock_name", "superseded_by_id")
+    for symbol in sorted({name for name, replaced in rows if replaced is None}):
+        supersede(run.results.select_related("run").get(symbol=symbol))
 
 
 def why_superseded(strategy: OptionStrategy) -> Reason | None:

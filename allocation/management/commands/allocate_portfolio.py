@@ -28,7 +28,16 @@ class Command(ConsoleCommand):
 
 def portfolio(run: AllocationRun) -> dict[str, Any]:
     """The run as plain data."""
-    names = ("strategy_id", "strategy__stock_name", "sets", "margin", "priority", "marked", "reason_code")
+    names = (
+        "strategy_id",
+        "strategy__stock_name",
+        "sets",
+        "margin",
+        "priority",
+        "marked",
+        "reason_code",
+        "reason_text",
+    )
     return {"run": run.pk, "considered": run.considered, "allocations": list(run.allocations.values(*names))}
 
 
@@ -40,11 +49,18 @@ def portfolio_tables(run: AllocationRun) -> list[Any]:
          rupees(a.margin), a.priority, "yes" if a.marked else "proposed")
         for a in taken
     ]  # fmt: skip
-    columns = ("ID", "Stock", "Strategy", "Score", "Sets", "Blocks", "Priority", "Marked")
+    columns = ("ID", "Stock", "Strategy", "Score", "Sets", "Needs", "Priority", "Marked")
     total = rupees(sum((a.margin or 0) for a in taken))
-    title = f"{len(rows)} of {run.considered} allocated on {run.account}: {total} of {rupees(run.capital)} blocked"
-    left: dict[str, int] = {}
-    for code in run.allocations.filter(sets=0).values_list("reason_code", flat=True):
-        left[code] = left.get(code, 0) + 1
-    why = table("Left out", ("Reason", "Strategies"), sorted(left.items()), right=("Strategies",))
-    return [table(title, columns, rows, right=("ID", "Score", "Sets", "Blocks", "Priority")), *([why] if left else [])]
+    title = f"{len(rows)} of {run.considered} allocated on {run.account}: {total} of {rupees(run.capital)} needed"
+    return [table(title, columns, rows, right=("ID", "Score", "Sets", "Needs", "Priority")), *_left_out(run)]
+
+
+def _left_out(run: AllocationRun) -> list[Any]:
+    """Every reason with how many it kept out, and what was said of the first of them; JSON has the words of all."""
+    said: dict[str, list[str]] = {}
+    left = run.allocations.filter(sets=0).order_by("id").values_list("reason_code", "strategy_id", "reason_text")
+    for code, strategy_id, text in left:
+        said.setdefault(code, []).append(f"#{strategy_id}: {text}")
+    rows = [(code, len(texts), texts[0]) for code, texts in sorted(said.items())]
+    columns = ("Reason", "Strategies", "Why and what to do, of the first")
+    return [table("Left out", columns, rows, right=("Strategies",))] if rows else []

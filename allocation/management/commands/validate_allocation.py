@@ -1,5 +1,6 @@
 """`validate_allocation`: check the newest proposal against the limits, from its rows."""
 
+from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -24,10 +25,14 @@ class Command(ConsoleCommand):
         runs = AllocationRun.objects.filter(account=account_named(options["account"]))
         run = (runs.filter(as_of__lte=options["as_of"]) if options["as_of"] else runs).first()
         if run is None:
-            self.emit({"run": None, "violations": []}, "There is no allocation yet. Run allocate_portfolio first.")
+            self.emit(
+                {"run": None, "violations": [], "reasons": []},
+                "There is no allocation yet. Run allocate_portfolio first.",
+            )
             return FAILED
         found = violations(run)
-        lines = [f"[red]{escape(reason.sentence)}[/red] \\[{reason.code}]" for reason in found]
+        lines = [f"[red]{escape(f'{each.sentence} {each.remedy}'.strip())}[/red] \\[{each.code}]" for each in found]
         verdict = f"Allocation {run.pk} keeps every limit." if not found else f"Allocation {run.pk} breaks limits:"
-        self.emit({"run": run.pk, "violations": [reason.code for reason in found]}, verdict, *lines)
+        data = {"violations": [each.code for each in found], "reasons": [asdict(each) for each in found]}
+        self.emit({"run": run.pk, **data}, verdict, *lines)
         return FAILED if found else None

@@ -11,7 +11,7 @@ from django.core.management.base import CommandParser
 from rich.table import Table
 
 from market.console import DONE, ConsoleCommand, now_or, row_count, table
-from strategies.calibration_page import NAMES, PICTURE, SCORE_COLUMNS, page, score_row, verdict_sentence, worst
+from strategies.calibration_page import NAMES, PART, PICTURE, SCORE_COLUMNS, page, score_row, verdict_sentence, worst
 from strategies.calibration_report import CONVENTIONS, GroupScore, Report
 from strategies.models import CalibrationRun
 from strategies.services.calibrate import PER_STRUCTURE, WORKERS, calibrate
@@ -29,9 +29,13 @@ class Command(ConsoleCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """What to try."""
-        parser.add_argument("--archive", choices=[*ARCHIVES, ALL], default=ALL, help="which recorded chains")
+        parser.add_argument(
+            "--archive", choices=[*ARCHIVES, ALL], default=ALL, help="which recorded chains; not all: a look"
+        )
         parser.add_argument("--data", type=folder, default=None, metavar="FOLDER", help="where recorded data lies")
-        parser.add_argument("--limit-symbols", type=row_count, default=None, metavar="N", help="only the first N")
+        parser.add_argument(
+            "--limit-symbols", type=row_count, default=None, metavar="N", help="only the first N: a look"
+        )
         parser.add_argument("--per-structure", type=row_count, default=PER_STRUCTURE, metavar="K", help="choices tried")
         parser.add_argument("--workers", type=row_count, default=WORKERS, metavar="N", help="processes")
         parser.add_argument("--write", action="store_true", help=f"write {PAGE} and its picture")
@@ -66,7 +70,8 @@ def folder(text: str) -> Path:
 def write(run: CalibrationRun, found: Report) -> None:
     """Write the page and its picture."""
     target = Path(settings.BASE_DIR) / PAGE
-    text = page(found, left_out=run.left_out, archives=run.archives.split(), seconds=run.seconds)
+    archives = run.archives.split()
+    text = page(found, left_out=run.left_out, archives=archives, seconds=run.seconds, whole=run.whole)
     target.write_text(text, encoding="utf-8")
     target.with_name(PICTURE).write_text(run.picture + "\n", encoding="utf-8")
 
@@ -81,6 +86,7 @@ def as_data(run: CalibrationRun, found: Report) -> dict[str, Any]:
     return {
         "run": run.pk,
         "seconds": run.seconds,
+        "whole": run.whole,
         "archives": run.archives.split(),
         "first_day": found.first,
         "last_day": found.last,
@@ -108,6 +114,7 @@ def shown(run: CalibrationRun, found: Report) -> list[Table | str]:
             for each in found.comparisons
         ),
         *(verdict_sentence(each) for each in found.verdicts),
+        *([] if run.whole else [PART.replace("`", "")]),
         table("Left out", ("reason", "times"), sorted(run.left_out.items()), right=("times",)),
     ]
 

@@ -20,6 +20,7 @@ from strategies.services.crew import generate_in_processes
 from strategies.services.generation import RISKS, finish_run, generate, start_run
 from strategies.services.lean import kept_by
 from strategies.services.probability import RANKS, ranked, stated
+from strategies.services.superseding import refuse_future
 from strategies.tasks import ring
 
 HANDFUL = 30  # symbols that still make a table
@@ -54,8 +55,9 @@ class Command(ConsoleCommand):
 
     def run(self, **options: Any) -> int | None:
         """Generate with progress; exit code 1 when no symbol succeeded."""
-        started = time.monotonic()
-        run = start_run(as_of=now_or(options["as_of"]), risk=options["risk"], symbols=options["symbol"])
+        started, as_of = time.monotonic(), now_or(options["as_of"])
+        refuse_future(as_of)
+        run = start_run(as_of=as_of, risk=options["risk"], symbols=options["symbol"])
         with self.progress("Generating", run.results.count()) as advance:
             if options["celery"]:
                 ring(run)

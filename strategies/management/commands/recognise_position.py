@@ -72,7 +72,7 @@ def _shown(found: Named) -> Any:
         ("Units of it", found.units),
         ("Conditions on strikes that hold", percent(found.confidence, places=0)),
         ("Margin", found.margin),
-        ("Risk", "nothing bounds the loss" if found.undefined_risk else "bounded"),
+        ("Risk", "sells what nothing covers" if found.undefined_risk else "all it sells, if anything, is covered"),
         ("What it is", found.summary),
     ]
     return table("Position", ("What", "Value"), rows)

@@ -3,13 +3,14 @@
 import io
 import json
 import threading
+import time
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import connection
+from django.db import connection, transaction
 
 from allocation.errors import RiskError
 from allocation.models import Account, Allocation, AllocationRun
@@ -224,6 +225,7 @@ TYPED_SPREAD = [
         ({"spot_price": None}, "NOT_SIZABLE", "no spot price"),
         ({"legs": (), "lot_size": None}, "NOT_SIZABLE", "no lot size and no legs"),
         ({"legs": [NAKED_PUT[0] | {"implied_volatility": None}]}, "MARGIN_INPUT", "volatility"),
+        ({"legs": NAKED_PUT, "max_loss": None}, "NOT_SIZABLE", "the most it may lose is not known. Complete the row"),
     ],
 )
 def test_what_a_row_does_not_say_is_recorded_and_stops_no_other(account, values, code, missing):
@@ -293,10 +295,41 @@ def test_the_legs_of_the_morning_are_not_entered_a_second_time_while_they_stand(
 
     assert answers(run) == {again.pk: (10, "") if proposed else (0, "SAME_LEGS")}
     if not proposed:
-        assert f"the same legs as strategy {morning.pk}, which is {status}" in run.allocations.get().reason_text
+        text = run.allocations.get().reason_text
+        assert f"the same legs as strategy {morning.pk}, which is {status}. Unmark or close that one first" in text
+
+
+def test_the_legs_of_the_morning_take_no_place_from_the_next_best_of_their_underlying(account):
+    account.allocator_may_mark = False  # so that no refused mark says it once more
+    account.save()
+    offer(status="marked", legs_hash="ab", generated_on=AS_OF - timedelta(hours=2))
+    again = offer(legs_hash="ab", total_score=Decimal("0.9"))
+    following = offer(legs_hash="cd", total_score=Decimal("0.8"))
+
+    run = allocate_portfolio(account, as_of=AS_OF)
+
+    assert answers(run) == {again.pk: (0, "SAME_LEGS"), following.pk: (10, "")}
 
 
 def test_a_mark_that_is_refused_leaves_no_size_and_says_why():
+    live = AccountFactory(name="live", mode=Account.Mode.LIVE, allocator_may_mark=False)
+    strategy = offer(legs_hash="ab", sets=2)
+    run = allocate_portfolio(live, as_of=AS_OF)
+    twin = offer(legs_hash="ab")
+    mark([twin.pk])
+
+    mark_proposed(run)
+
+    row = run.allocations.get(strategy=strategy)
+    assert (row.sets, row.margin, row.priority, row.marked, row.reason_code) == (0, 0, 0, False, "SAME_LEGS")
+    assert row.reason_text == (
+        f"Strategy {strategy.pk} has the same legs as strategy {twin.pk}, which is marked. "
+        "Unmark or close that one first, or choose other legs."
+    )
+    assert states() == [("pending", 0, 2, False), ("marked", 5, 1, True)]
+
+
+def test_what_a_later_run_superseded_meanwhile_is_not_marked():
     live = AccountFactory(name="live", mode=Account.Mode.LIVE, allocator_may_mark=False)
     strategy = offer()
     run = allocate_portfolio(live, as_of=AS_OF)
@@ -306,7 +339,7 @@ def test_a_mark_that_is_refused_leaves_no_size_and_says_why():
     mark_proposed(run)
 
     row = run.allocations.get(strategy=strategy)
-    assert (row.sets, row.margin, row.priority, row.marked, row.reason_code) == (0, 0, 0, False, "SUPERSEDED")
+    assert (row.sets, row.marked, row.reason_code) == (0, False, "SUPERSEDED")
     assert str(later.pk) in row.reason_text
     assert states() == [("pending", 0, 1, False)]
 
@@ -428,6 +461,41 @@ def test_two_allocators_at_once_make_one_run():
     assert len(set(runs)) == AllocationRun.objects.count() == Allocation.objects.count() == 1
 
 
+def somebody_waits():
+    """Whether a lock is waited for, at last."""
+    for _ in range(200):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+            if cursor.fetchone()[0]:
+                return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_person_who_marks_the_same_rows_meanwhile_is_waited_for():
+    account, runs = AccountFactory(name="paper"), []
+    worse, better = offer(total_score=Decimal("0.8")).pk, offer("OTHER", total_score=Decimal("0.9")).pk
+
+    def work():
+        try:
+            runs.append(allocate_portfolio(account, as_of=AS_OF))
+        finally:
+            connection.close()
+
+    allocator = threading.Thread(target=work)
+    with transaction.atomic():
+        first = mark([worse])
+        allocator.start()
+        waits = somebody_waits()
+        second = mark([better])  # the allocator's first by priority: it must not hold it while it waits
+    allocator.join(timeout=30)
+
+    assert (waits, first.done, second.done) == (True, [worse], [better])
+    assert [answers(run) for run in runs] == [{better: (0, "NOT_PENDING"), worse: (0, "NOT_PENDING")}]
+    assert states() == [("marked", 5, 1, True), ("marked", 5, 1, True)]
+
+
 # --- checking a proposal ---------------------------------------------------------------------------------------------
 
 
@@ -526,22 +594,36 @@ def test_allocate_prints_what_was_taken_and_why_the_rest_was_not(account):
     code, output = run_command("allocate_portfolio", "--as-of", "2026-01-30T15:29")
 
     assert code == 0
-    assert "1 of 2 allocated on paper (paper): ₹2,76,060 of ₹1,00,00,000 blocked" in output
+    assert "1 of 2 allocated on paper (paper): ₹2,76,060 of ₹1,00,00,000 needed" in output
     row = next(line for line in output.splitlines() if line.lstrip("│ ").startswith(f"{taken.pk} "))
     assert [cell.strip() for cell in row.strip("│ ").split("│")] == [
         str(taken.pk), "ACME", "Bull Call Spread", "0.900", "10", "₹2,76,060", "100", "yes",
     ]  # fmt: skip
-    assert "UNDERLYING_TAKEN" in output
+
+
+TAKEN = "A better strategy on ACME is in already. Mark this one by hand if you want both."
+
+
+def test_allocate_says_once_per_code_why_and_what_to_do(account):
+    offer(total_score=Decimal("0.9"))
+    second, _ = offer(total_score=Decimal("0.8")), offer(total_score=Decimal("0.7"))
+
+    _, output = run_command("allocate_portfolio", "--as-of", "2026-01-30T15:29")
+
+    (row,) = [line for line in output.splitlines() if "UNDERLYING_TAKEN" in line]
+    assert [cell.strip() for cell in row.strip("│ ").split("│")] == ["UNDERLYING_TAKEN", "2", f"#{second.pk}: {TAKEN}"]
 
 
 def test_allocate_as_json(account):
-    strategy = offer()
+    strategy, second = offer(), offer(total_score=Decimal("0.6"))
 
     code, output = run_command("allocate_portfolio", "--as-of", "2026-01-30T15:29", "--json")
 
-    (row,) = json.loads(output)["allocations"]
+    row, left = json.loads(output)["allocations"]
     assert code == 0
     assert (row["strategy_id"], row["sets"], row["margin"], row["marked"]) == (strategy.pk, 10, 276_060.0, True)
+    assert (row["reason_code"], row["reason_text"]) == ("", "")
+    assert (left["strategy_id"], left["reason_code"], left["reason_text"]) == (second.pk, "UNDERLYING_TAKEN", TAKEN)
 
 
 @pytest.mark.parametrize("command", ["allocate_portfolio", "validate_allocation"])
@@ -571,8 +653,13 @@ def test_validate_names_what_is_broken_and_fails(account):
     json_code, as_json = run_command("validate_allocation", "--json")
 
     assert (code, json_code) == (1, 1)
-    assert "on ACME: 11 sets of at most 10. [LIMIT_SETS]" in output
-    assert json.loads(as_json)["violations"] == ["LIMIT_SETS"]
+    remedy = "Unmark or close something, or raise the limit."
+    assert f"on ACME: 11 sets of at most 10. {remedy} [LIMIT_SETS]" in " ".join(output.split())
+    found = json.loads(as_json)
+    assert found["violations"] == [found["reasons"][0]["code"]] == ["LIMIT_SETS"]
+    assert (found["reasons"][0]["sentence"][-31:], found["reasons"][0]["remedy"]) == (
+        "on ACME: 11 sets of at most 10.", remedy
+    )  # fmt: skip
 
 
 def test_validate_without_a_proposal_fails(account):

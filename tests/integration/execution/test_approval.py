@@ -9,12 +9,16 @@ from typing import Any
 import pytest
 
 from allocation.models import Account, Allocation, AllocationRun
+from allocation.services import allocate_portfolio
 from execution.errors import ExecutionDenied
 from execution.models import LegOrder
 from execution.services.preparation import Desk, free_funds
 from market.contract import Contract
 from market.errors import Reason
+from strategies.margins import HeldLeg, margin_of
 from strategies.models import OptionStrategy
+from tests.factories import ChainSnapshotFactory
+from tests.integration.execution.conftest import option
 from tests.integration.execution.desks import at, execute, planned
 
 LOT = 500
@@ -96,6 +100,29 @@ def test_the_largest_loss_counts_the_margin_before_the_credit(
     allocate(bare, desk.account, sets=2, margin=margin)
 
     assert codes(bare, desk) == denied
+
+
+def test_the_most_the_allocator_gives_a_naked_call_is_the_most_the_gate_lets_pass(
+    desk: Desk, make_strategy: MakeStrategy
+) -> None:
+    desk.account.allow_naked = True
+    desk.account.save()
+    call = make_strategy(("SELL", 1000, "CE", 1), unlimited_loss=True, max_loss=None, marked=False)
+    call.legs.update(premium=Decimal(40), implied_volatility=Decimal("0.25"))
+    ChainSnapshotFactory(taken_at=desk.as_of, quotes=[{"bid_quantity": 50_000}])
+
+    run = allocate_portfolio(desk.account, as_of=desk.as_of)
+
+    sold = HeldLeg(option(1000), -LOT, 40.0, 0.25)
+    own = margin_of([sold], group="naked", spot=1010.0, is_index=False, as_of=desk.day)
+    # 5 % of a crore; each set brings 40 x 500, which is no money of one's own and stays blocked all the same.
+    row, limit, credit = run.allocations.get(), Decimal(500_000), Decimal(20_000)
+    call.refresh_from_db()
+    assert (row.marked, call.sets, codes(call, desk)) == (True, row.sets, [])
+    per_set = row.margin / row.sets
+    assert float(per_set) == pytest.approx(own, abs=0.01)
+    assert (per_set + credit) * row.sets <= limit < (per_set + credit) * (row.sets + 1)
+    assert per_set * (row.sets + 1) < limit  # by its own money alone there would be room for another
 
 
 @pytest.mark.parametrize(("days", "denied"), [(0, []), (3, ["APPROVAL_EXPIRED", "CHAIN_OLD"])])

@@ -27,6 +27,7 @@ from market.contract import Side
 from market.errors import Reason
 from market.ports import Touch
 from strategies.models import OptionStrategy
+from tests.factories import AllocationFactory
 from tests.integration.execution.conftest import EXPIRY, LOT, NOON
 
 PRICES = {1000.0: ("39.95", "40.05", "40.10"), 1050.0: ("19.95", "20.05", "19.90")}
@@ -99,12 +100,12 @@ def ask(account):
 
 @pytest.fixture
 def opened(make_strategy, account):
-    """Another strategy on the same underlying that holds one lot it bought at 40."""
+    """Another strategy on the same underlying that holds one lot it bought, or sold, at 40."""
 
-    def make(**fields: object) -> OptionStrategy:
-        other = make_strategy(("BUY", 1000, "CE", 1), spot_price=Decimal(1010), **fields)
+    def make(side: str = "BUY", **fields: object) -> OptionStrategy:
+        other = make_strategy((side, 1000, "CE", 1), spot_price=Decimal(1010), **fields)
         Trade.objects.create(
-            strategy=other, account=account, order_id=f"T{other.pk}", security_id="10", action="BUY", option_type="CE",
+            strategy=other, account=account, order_id=f"T{other.pk}", security_id="10", action=side, option_type="CE",
             strike=1000, expiry=EXPIRY, quantity=LOT, price=40, order_status="TRADED", timestamp=NOON,
         )  # fmt: skip
         return other
@@ -252,6 +253,18 @@ def test_what_one_underlying_may_take_is_shared(ask, strategy, opened):
     opened(max_loss=Decimal(1_485_001))
 
     assert ask(strategy) == {"CONCENTRATION": "CONCENTRATION"}
+
+
+@pytest.mark.parametrize(("limit", "denied"), [(314_000, {}), (313_999, {"CONCENTRATION": "CONCENTRATION"})])
+def test_an_unlimited_strategy_takes_its_margin_before_the_credit_from_the_underlying(
+    ask, strategy, opened, account, limit, denied
+):
+    # The open call blocks 298,500 of one's own money and the 1 x 500 it was sold for; the spread may lose 15,000.
+    naked = opened("SELL", unlimited_loss=True, max_loss=None)
+    AllocationFactory(run__account=account, strategy=naked, margin=Decimal(298_500))
+    account.max_share_per_underlying = Decimal(limit) / account.capital
+
+    assert ask(strategy) == denied
 
 
 def test_three_refusals_in_a_row_stop_a_strategy(ask, strategy, account):

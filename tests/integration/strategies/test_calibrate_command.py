@@ -21,8 +21,16 @@ from strategies.calibration_report import SMILE, report
 from strategies.catalog import CATALOGUE
 from strategies.errors import StrategyError
 from strategies.models import CalibrationBin, CalibrationRun, CalibrationScore, RecalibrationMap
-from strategies.services.calibrate import calibrate, calibration_of, current_map, keep
-from strategies.services.recorded_trials import INDEX_2019, STOCKS_2019, STOCKS_2026, TERMS_2019, orders_of
+from strategies.services.calibrate import (
+    calibrate,
+    calibration_of,
+    calibration_page_data,
+    current_map,
+    is_whole,
+    keep,
+    newest_run,
+)
+from strategies.services.recorded_trials import ARCHIVES, INDEX_2019, STOCKS_2019, STOCKS_2026, TERMS_2019, orders_of
 from strategies.trials import Trials, trials_of
 
 pytestmark = pytest.mark.django_db
@@ -55,10 +63,14 @@ def week(number: int, symbol: str, bias: float) -> Trials:
     )
 
 
-def kept(bias: float = 0.25, *, weeks: int = 20, symbols: int = 20) -> CalibrationRun:
+def kept(
+    bias: float = 0.25, *, weeks: int = 20, symbols: int = 20, whole: bool = True, slugs: list[str] = SLUGS
+) -> CalibrationRun:
     """A run of weeks of forecasts that promise too much."""
-    run = CalibrationRun(archives=STOCKS_2026, per_structure=8, finished_at=NOW, seconds=1.0, left_out={"COPY": 3})
-    keep(run, report([week(number, f"S{place}", bias) for number in range(weeks) for place in range(symbols)], SLUGS))
+    run = CalibrationRun(
+        archives=STOCKS_2026, per_structure=8, finished_at=NOW, seconds=1.0, left_out={"COPY": 3}, whole=whole
+    )
+    keep(run, report([week(number, f"S{place}", bias) for number in range(weeks) for place in range(symbols)], slugs))
     return run
 
 
@@ -114,6 +126,50 @@ def test_the_newest_run_speaks_for_a_structure():
     assert found is not None
     score = newest.scores.get(convention="smile", kind="structure", label=SLUGS[0])
     assert (found["run"], found["trials"], found["realised"]) == (newest.pk, 400, float(score.realised))
+
+
+def test_what_the_newest_whole_run_did_not_try_is_not_told_from_an_older_one():
+    kept(weeks=2)
+    kept(bias=0.0, weeks=2, slugs=[*SLUGS[2:4], *SLUGS[:2]])
+
+    assert calibration_of(SLUGS[0]) is None
+    assert calibration_of(SLUGS[2]) is not None
+
+
+def test_a_look_at_a_part_speaks_for_nothing_and_chooses_no_map(client):
+    whole = kept()
+    part = kept(bias=0.0, weeks=2, whole=False)
+    until = whole.maps.first().trained_until
+
+    found, told, page = current_map(as_of=until + timedelta(days=1)), calibration_of(SLUGS[0]), calibration_page_data()
+
+    assert isinstance(found, tuple)
+    assert {found[1].run_id, told["run"], page["run"].pk} == {whole.pk}
+    assert newest_run() == whole != part
+
+
+def test_without_a_whole_run_there_is_a_reason():
+    kept(whole=False)
+
+    refusal = current_map(as_of=date(2027, 1, 1))
+
+    assert (refusal.code, calibration_page_data()) == ("NOT_CALIBRATED", {"run": None})
+    assert refusal.sentence == "No calibration over all recorded chains has been run."
+
+
+@pytest.mark.parametrize(
+    ("options", "whole"),
+    [
+        ({}, True),
+        ({"archives": ARCHIVES[::-1], "per_structure": 9}, True),
+        ({"archives": ARCHIVES[:3]}, False),
+        ({"symbols": 2}, False),
+        ({"symbols": 10_000}, False),
+        ({"per_structure": 7}, False),
+    ],
+)
+def test_whole_is_a_run_over_all_archives_and_underlyings_with_the_usual_choices(options, whole):
+    assert is_whole(**{"archives": ARCHIVES, "symbols": None, "per_structure": 8} | options) is whole
 
 
 @pytest.mark.parametrize(
@@ -182,8 +238,10 @@ def test_the_command_calibrates_a_slice_and_writes_its_page(settings, tmp_path: 
     run = CalibrationRun.objects.get()
     assert (shown["run"], shown["symbols"], shown["dates"]) == (run.pk, 1, 2)
     assert shown["trials"] == run.trials > 1_000
+    assert (shown["whole"], run.whole) == (False, False)
     assert shown["left_out"]["NO_SETTLEMENT_PRICE"] == 4  # the last sessions belong to an expiry never recorded
-    assert (tmp_path / "docs" / "calibration.md").read_text(encoding="utf-8").startswith("# Calibration")
+    written = (tmp_path / "docs" / "calibration.md").read_text(encoding="utf-8")
+    assert written.startswith("# Calibration") and "A look at a part of what is recorded" in written
     assert (tmp_path / "docs" / "calibration.svg").read_text(encoding="utf-8").startswith("<svg")
 
 
@@ -248,7 +306,7 @@ def test_structures_of_two_expiries_are_settled_by_the_chain_of_their_front_expi
 def test_a_short_look_keeps_its_run(shared_data: Path):
     run, found = calibrate(archives=[STOCKS_2019], data=shared_data, as_of=NOW, symbols=1, per_structure=1, workers=1)
 
-    assert CalibrationRun.objects.get() == run
+    assert (CalibrationRun.objects.get(), newest_run()) == (run, None)
     assert found.of(SMILE)[0].score.trials == run.trials
 
 

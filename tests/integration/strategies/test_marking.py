@@ -196,12 +196,13 @@ def test_the_same_legs_are_not_marked_beside_a_row_of_their_day_that_stands(stat
     "other",
     [
         {"legs_hash": "ab", "status": "closed"},
+        {"legs_hash": "ab", "status": "closed", "generated_on": AS_OF - timedelta(days=1)},
         {"legs_hash": "ab", "status": "failed"},
         {"legs_hash": "cd", "status": "marked"},
         {"legs_hash": "ab", "status": "marked", "generated_on": AS_OF - timedelta(days=1)},
     ],
 )
-def test_other_legs_another_day_and_what_is_over_stand_in_no_way(other):
+def test_other_legs_a_mark_of_another_day_and_what_is_over_stand_in_no_way(other):
     OptionStrategyFactory(**other)
     strategy = OptionStrategyFactory(legs_hash="ab")
 

@@ -40,6 +40,17 @@ def test_cash_set_aside_makes_a_short_put_another_structure(options, slug):
     assert json.loads(output)["structure"]["slug"] == slug
 
 
+@pytest.mark.parametrize(
+    ("options", "risk"),
+    [((), "sells what nothing covers"), (("--cash-secured",), "all it sells, if anything, is covered")],
+)
+def test_a_short_puts_loss_is_bounded_and_what_it_sells_is_not_covered_unless_by_cash(options, risk):
+    _, output = run("--legs", "SELL:65:NIFTY:2026-02-24:24000:PE", *options)
+
+    (row,) = [line for line in output.splitlines() if line.lstrip("│ ").startswith("Risk ")]
+    assert row.strip("│ ").split("│")[1].strip() == risk
+
+
 def test_a_share_counts_as_a_leg():
     code, output = run("--legs", "BUY:500:INFY", "SELL:500:INFY:2026-02-24:1700:CE")
 

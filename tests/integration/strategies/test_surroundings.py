@@ -88,6 +88,7 @@ def calibrated(*, until=date(2026, 1, 1), helps=True):
     run = CalibrationRun.objects.create(
         archives="test", first_day=date(2025, 9, 1), last_day=until, symbols=1, chains=9, trials=90, clusters=9,
         expiry_dates=3, per_structure=8, picture="<svg/>", seconds=1, finished_at=AS_OF,
+        whole=True,
     )  # fmt: skip
     gain = {name: Decimal("-0.01") for name in ("change", "change_low", "change_high", "dates_low", "dates_high")}
     RecalibrationMap.objects.create(

@@ -64,7 +64,16 @@ def test_a_limit_that_one_set_does_not_fit_is_named_and_no_set_is_taken(changes,
     (answer,) = sized(ACME, limits=replace(WIDE, **changes), used=used)
 
     assert (answer.sets, answer.priority, answer.reason.code) == (0, 0, code)
+    assert answer.reason.remedy
     assert used == Used()
+
+
+def test_a_limit_is_held_against_what_one_set_needs():
+    (answer,) = sized(ACME, limits=replace(WIDE, per_strategy=9_999.0))
+
+    assert answer.reason.sentence == (
+        "One set needs ₹10,000 (margin, or the most it may lose), the per strategy room is ₹9,999."
+    )
 
 
 @pytest.mark.parametrize(
@@ -97,6 +106,7 @@ def test_a_margin_that_is_no_positive_amount_is_refused(margin):
     answers = sized(replace(ACME, margin=margin), other(2, score=0.5))
 
     assert [(answer.sets, answer.reason and answer.reason.code) for answer in answers] == [(0, "NO_MARGIN"), (10, None)]
+    assert answers[0].reason.remedy
 
 
 def test_the_best_score_comes_first_and_ties_go_to_the_older_row():
@@ -162,9 +172,11 @@ def test_exceeded_names_every_limit_that_is_broken():
     limits = replace(WIDE, per_underlying=5_000.0, industries={"Steel": Weight(0.001)}, sectors={"Banks": Weight(0.5)})
     used = Used(1_000_002.0, 11, {"ACME": 5_002.0}, {"Steel": 1_002.0}, {"Metals": 2.0})
 
-    codes = [reason.code for reason in exceeded(used, limits)]
+    found = exceeded(used, limits)
 
+    codes = [reason.code for reason in found]
     assert codes == ["LIMIT_CAPITAL", "LIMIT_POSITIONS", "LIMIT_PER_UNDERLYING", "LIMIT_INDUSTRY", "LIMIT_SECTOR"]
+    assert all(reason.remedy for reason in found)
 
 
 def test_exceeded_forgives_a_rupee_and_tables_that_are_empty():
@@ -177,7 +189,9 @@ def test_oversized_checks_one_strategy():
     limits = replace(WIDE, per_strategy=100_000.0)
 
     assert oversized(Sized(ACME, 10), limits) == []
-    assert [reason.code for reason in oversized(Sized(ACME, 11), limits)] == ["LIMIT_SETS", "LIMIT_PER_STRATEGY"]
+    found = oversized(Sized(ACME, 11), limits)
+    assert [reason.code for reason in found] == ["LIMIT_SETS", "LIMIT_PER_STRATEGY"]
+    assert all(reason.remedy for reason in found)
 
 
 def test_no_more_than_so_many_of_one_structure():

@@ -151,7 +151,7 @@ def test_no_trials_are_refused():
 def test_the_page_says_what_was_found():
     counted = found()
 
-    text = page(counted, left_out={"CORPORATE_ACTION": 14}, archives=["stocks-2026"], seconds=12.0)
+    text = page(counted, left_out={"CORPORATE_ACTION": 14}, archives=["stocks-2026"], seconds=12.0, whole=True)
 
     assert "600 candidates on 30 recorded chains of 30 underlyings" in text
     assert "| CORPORATE_ACTION | 14 |" in text
