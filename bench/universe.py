@@ -118,9 +118,9 @@ class PeakMemory:
 
 
 def _workers() -> list[int]:
-    """Processes of this one that `multiprocessing` started to work."""
+    """Children of this process that are copies of it."""
     listed = [task.read_text().split() for task in Path("/proc/self/task").glob("*/children")]
-    return [int(pid) for pids in listed for pid in pids if b"spawn_main" in _proc(pid, "cmdline")]
+    return [int(pid) for pids in listed for pid in pids if _proc(pid, "cmdline") == _proc("self", "cmdline")]
 
 
 def _backends() -> list[int]:

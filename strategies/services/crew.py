@@ -1,12 +1,12 @@
 """Several processes at one run: each does its share of the pending orders, then helps out; the rows are the queue."""
 
 import multiprocessing
+import sys
 import time
 from collections.abc import Callable, Sequence
 
-from django.db import connection
+from django.db import connection, connections
 
-from strategies.crew_member import join_in
 from strategies.models import GenerationRun
 from strategies.services.generation import finish_run, generate_result
 
@@ -19,10 +19,12 @@ def generate_in_processes(
     """Work through a run in this process and `workers` - 1 others; one that dies leaves its order to the rest."""
     pending = _pending(run.pk)
     hands = min(max(1, workers), max(1, len(pending)))
-    database = str(connection.settings_dict["NAME"])
-    context = multiprocessing.get_context("spawn")  # a forked child would share our database connection
+    if hands > 1:
+        connections.close_all()  # children would share what is open, and a pool has no threads in them
+        connection.close_pool()
+    context = multiprocessing.get_context("fork")  # to import everything anew takes as long as twenty symbols
     helpers = [
-        context.Process(target=join_in, args=(database, run.pk, pending[number::hands]), daemon=True)
+        context.Process(target=_join_in, args=(run.pk, pending[number::hands]), daemon=True)
         for number in range(1, hands)
     ]
     for helper in helpers:
@@ -36,6 +38,12 @@ def generate_in_processes(
     take_part(run.pk, [], after_each=told.now_and_then)  # what a dead helper left
     told.now()
     return finish_run(run)
+
+
+def _join_in(run_id: int, share: Sequence[int]) -> None:
+    """Take part as a child, past what may stand in front of standard error: its lock may be held in the parent."""
+    sys.stderr = sys.__stderr__
+    take_part(run_id, share)
 
 
 def take_part(run_id: int, share: Sequence[int], *, after_each: Callable[[], None] = lambda: None) -> None:
