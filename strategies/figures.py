@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 
 from market.calendar import IST
-from market.chain import ExpiryChain, Floats
+from market.chain import Chain, ExpiryChain, Floats
 from market.errors import Reason
 from market.quant.distribution import Distribution
 from market.sessions import Past
@@ -18,7 +18,7 @@ from strategies.convention import NO_PAST
 from strategies.evaluate import Evaluation
 from strategies.forecast import flat_cdf, history_distribution
 from strategies.horizon import distribution_at
-from strategies.margins import HeldLeg, margin_of
+from strategies.margins import HeldLeg, margins_of
 from strategies.passage import HALF, probability_of_reaching
 from strategies.payoff import Range, groups, outcomes
 from strategies.scenario import Region, Scenario, regions, scenarios, theta_profiles
@@ -104,11 +104,12 @@ def figures(
         Where a rate of margin is not known.
     """
     found: dict[int, Figures] = {}
+    margins = _margins(candidates, batch.table.chain)
     for chosen, group in groups(batch):
         judged = [evaluations[place] for place in chosen]
         columns = _columns(group, judged, past, forecasts)
         for each, place in enumerate(chosen.tolist()):
-            margin = _margin(candidates[place], batch)
+            margin = margins[place]
             value = evaluations[place].forecast_value * candidates[place].lot_size
             found[place] = Figures(
                 margin=margin,
@@ -225,15 +226,12 @@ def _volatility(forecast: Distribution, front: ExpiryChain) -> float:
     return front.smile.atm_volatility * wide / narrow
 
 
-def _margin(candidate: Candidate, batch: Batch) -> float:
-    legs = [
-        HeldLeg(leg.contract, leg.side.sign * leg.ratio * candidate.lot_size, leg.price, leg.iv)
-        for leg in candidate.legs
+def _margins(candidates: Sequence[Candidate], chain: Chain) -> list[float]:
+    """Return what one set of each blocks."""
+    held = [
+        [HeldLeg(leg.contract, leg.side.sign * leg.ratio * each.lot_size, leg.price, leg.iv) for leg in each.legs]
+        for each in candidates
     ]
-    return margin_of(
-        legs,
-        group=candidate.structure.margin_group,
-        spot=candidate.spot,
-        is_index=batch.table.chain.is_index,
-        as_of=candidate.taken_at.astimezone(IST).date(),
-    )
+    groups = [each.structure.margin_group for each in candidates]
+    day = chain.taken_at.astimezone(IST).date()
+    return margins_of(list(zip(held, groups, strict=True)), spot=chain.spot, is_index=chain.is_index, as_of=day)

@@ -1,10 +1,9 @@
 """What one set blocks by its margin group: our own estimate, above what the exchange asks of a hedged position."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -38,6 +37,9 @@ class HeldLeg:
     units: int
     premium: float
     volatility: float | None
+
+
+Part = tuple[MarginGroup, Sequence[HeldLeg]]  # legs that are reckoned together, and by which rule
 
 
 def margin_group(legs: Sequence[HeldLeg]) -> MarginGroup:
@@ -81,14 +83,20 @@ def _covered(legs: Sequence[HeldLeg], option_type: OptionType) -> bool:
 
 
 def margin_of(legs: Sequence[HeldLeg], *, group: MarginGroup, spot: float, is_index: bool, as_of: date) -> float:
-    """Return what one set blocks of one's own money; the credit of sold options counts towards it, once.
+    """Return what one set of one position blocks, as `margins_of` does."""
+    return margins_of([(legs, group)], spot=spot, is_index=is_index, as_of=as_of)[0]
+
+
+def margins_of(
+    positions: Sequence[tuple[Sequence[HeldLeg], MarginGroup]], *, spot: float, is_index: bool, as_of: date
+) -> list[float]:
+    """Return what one set of each blocks of one's own money; the credit of sold options counts towards it, once.
 
     Parameters
     ----------
-    legs : sequence of HeldLeg
-        All on one underlying, in any order.
-    group : MarginGroup
-        Of the structure, or `margin_group(legs)` for a position without one.
+    positions : sequence of (legs, group)
+        All on one underlying, legs in any order. The group is that of the structure, or `margin_group(legs)` for a
+        position without one.
     spot : float
         Rupees, > 0.
     is_index : bool
@@ -98,7 +106,7 @@ def margin_of(legs: Sequence[HeldLeg], *, group: MarginGroup, spot: float, is_in
 
     Returns
     -------
-    float
+    list of float
         Rupees, >= 0: premiums and shares paid for, less the credit, plus by group the most that sold options may cost
         over what bought ones return (long: nothing; defined, calendar: at the worst price on the front expiry;
         covered: the same, and the shares at that price return theirs; naked: in the worst of sixteen scenarios), plus
@@ -123,17 +131,40 @@ def margin_of(legs: Sequence[HeldLeg], *, group: MarginGroup, spot: float, is_in
     rules say so. Left out: the short option minimum and what a broker adds.
     Source: NSE Clearing, SPAN parameters (dhan.md section 13.8); CME Group, "SPAN Methodology", risk arrays.
     """
-    _require(legs, spot)
-    if group != (found := margin_group(legs)) and not (group == "cash" and _puts_sold(legs)):
-        raise InvalidInput(Reason("MARGIN_GROUP", f"Legs of the margin group {found} were called {group}."))
-    if group == "cash":
-        return math.fsum(-leg.units * (leg.contract.strike or 0.0) for leg in legs)
+    for legs, group in positions:
+        _require(legs, spot)
+        _require_group(legs, group)
     rates = margin_rates("index" if is_index else "stock", as_of=as_of)
+    payouts = _payouts([_parts(legs, group, rates, as_of) for legs, group in positions], spot, rates, as_of)
+    return [
+        _cash(legs) if group == "cash" else _blocked(legs, payout, spot, rates, as_of)
+        for (legs, group), payout in zip(positions, payouts, strict=True)
+    ]
+
+
+def _cash(legs: Sequence[HeldLeg]) -> float:
+    return math.fsum(-leg.units * (leg.contract.strike or 0.0) for leg in legs)
+
+
+def _blocked(legs: Sequence[HeldLeg], payout: float, spot: float, rates: MarginRates, as_of: date) -> float:
     paid = math.fsum(leg.units * leg.premium for leg in legs)
-    payout = math.fsum(
-        max(0.0, _PAYOUTS[rule](each, spot, rates, as_of)) for rule, each in _parts(legs, group, rates, as_of)
-    )
     return max(0.0, paid + payout + _exposure(legs, spot, rates, as_of) + _calendar_charge(legs, spot, rates, as_of))
+
+
+def _payouts(positions: Sequence[Sequence[Part]], spot: float, rates: MarginRates, as_of: date) -> list[float]:
+    """Return the most that what is sold in each position costs; what is scanned is scanned at once."""
+    parts = [part for position in positions for part in position]
+    scanned = iter(_scanned([legs for rule, legs in parts if rule == "naked"], spot, rates, as_of))
+    return [math.fsum(max(0.0, _most(part, scanned)) for part in position) for position in positions]
+
+
+def _most(part: Part, scanned: Iterator[float]) -> float:
+    match part:
+        case "naked", _:
+            return next(scanned)
+        case (("defined" | "calendar" | "covered"), legs):
+            return _at_expiry(legs)
+    return 0.0  # nothing is sold, or the strikes are set aside
 
 
 def _require(legs: Sequence[HeldLeg], spot: float) -> None:
@@ -147,6 +178,11 @@ def _is_sound(leg: HeldLeg) -> bool:
     return (leg.units != 0 if leg.contract.is_option else leg.units > 0) and 0.0 <= leg.premium < 1e9
 
 
+def _require_group(legs: Sequence[HeldLeg], group: MarginGroup) -> None:
+    if group != (found := margin_group(legs)) and not (group == "cash" and _puts_sold(legs)):
+        raise InvalidInput(Reason("MARGIN_GROUP", f"Legs of the margin group {found} were called {group}."))
+
+
 def _require_volatility(options: Sequence[HeldLeg]) -> None:
     if not all(leg.volatility is not None and 0.0 < leg.volatility < 1e3 for leg in options):
         sentence = "The margin of a sold option that nothing covers needs the volatility of every option."
@@ -157,9 +193,7 @@ def _puts_sold(legs: Sequence[HeldLeg]) -> bool:
     return all(leg.contract.option_type is OptionType.PUT and leg.units < 0 for leg in legs)
 
 
-def _parts(
-    legs: Sequence[HeldLeg], group: MarginGroup, rates: MarginRates, as_of: date
-) -> list[tuple[MarginGroup, list[HeldLeg]]]:
+def _parts(legs: Sequence[HeldLeg], group: MarginGroup, rates: MarginRates, as_of: date) -> list[Part]:
     """Return what is reckoned together, and by which rule: apart what expires today, where it covers nothing later."""
     ending = [leg for leg in legs if leg.contract.expiry == as_of]
     rest = [leg for leg in legs if leg.contract.expiry != as_of]
@@ -189,12 +223,7 @@ def _calendar_charge(legs: Sequence[HeldLeg], spot: float, rates: MarginRates, a
     return rates.calendar_spread_charge * spot * min(sold, later)
 
 
-def _nothing(legs: Sequence[HeldLeg], spot: float, rates: MarginRates, as_of: date) -> float:
-    """Return 0: nothing is sold."""
-    return 0.0
-
-
-def _at_expiry(legs: Sequence[HeldLeg], spot: float, rates: MarginRates, as_of: date) -> float:
+def _at_expiry(legs: Sequence[HeldLeg]) -> float:
     """Return the most that sold options cost over what bought ones and shares return, options at intrinsic value.
 
     Shares are paid for in full: all they are still worth stands against what is sold.
@@ -203,18 +232,25 @@ def _at_expiry(legs: Sequence[HeldLeg], spot: float, rates: MarginRates, as_of: 
     return -min(math.fsum(leg.units * leg.contract.worth_at_expiry(level) for leg in legs) for level in levels)
 
 
-def _scanned(legs: Sequence[HeldLeg], spot: float, rates: MarginRates, as_of: date) -> float:
+def _scanned(positions: Sequence[Sequence[HeldLeg]], spot: float, rates: MarginRates, as_of: date) -> list[float]:
     """Return the most that buying back all options costs in any scenario, less what the shares have risen by."""
-    options = [leg for leg in legs if leg.contract.is_option]
-    shares = sum(leg.units for leg in legs if not leg.contract.is_option)
-    if not options:
-        return 0.0
-    _require_volatility(options)
-    volatility = math.fsum(leg.volatility or 0.0 for leg in options) / len(options)
-    moves = MOVES * _price_range(options, volatility, rates, as_of)
-    shifts = SHIFTS * max(rates.volatility_scan * volatility, rates.volatility_scan_floor)
-    worth = _worth(options, spot * (1.0 + moves), shifts, as_of) + shares * spot * np.maximum(moves, 0.0)
-    return -float((worth[0] + COVER * (worth - worth[0])).min())
+    options = [[leg for leg in legs if leg.contract.is_option] for legs in positions]
+    every = [leg for legs in options for leg in legs]
+    if not every:
+        return [0.0] * len(positions)
+    _require_volatility(every)
+    shares = np.array([sum(leg.units for leg in legs if not leg.contract.is_option) for legs in positions])
+    means = np.array([math.fsum(leg.volatility or 0.0 for leg in legs) / max(1, len(legs)) for legs in options])
+    ranges = [_price_range(legs, mean, rates, as_of) for legs, mean in zip(options, means.tolist(), strict=True)]
+    moves = np.outer(ranges, MOVES)
+    shifts = np.outer(np.maximum(rates.volatility_scan * means, rates.volatility_scan_floor), SHIFTS)
+    owner = np.repeat(np.arange(len(options)), [len(legs) for legs in options])
+    held = np.zeros((len(options), len(every)))
+    held[owner, np.arange(len(every))] = [leg.units for leg in every]
+    worth = held @ _prices(every, spot * (1.0 + moves[owner]), shifts[owner], as_of)
+    worth += shares[:, None] * spot * np.maximum(moves, 0.0)
+    most: list[float] = (-(worth[:, :1] + COVER * (worth - worth[:, :1])).min(axis=1)).tolist()
+    return most
 
 
 def _price_range(options: Sequence[HeldLeg], volatility: float, rates: MarginRates, as_of: date) -> float:
@@ -224,31 +260,18 @@ def _price_range(options: Sequence[HeldLeg], volatility: float, rates: MarginRat
     return max(floor, rates.price_scan_deviations * volatility / math.sqrt(TRADING_DAYS_PER_YEAR))
 
 
-def _worth(options: Sequence[HeldLeg], levels: Floats, shifts: Floats, as_of: date) -> Floats:
-    """Return what the options are worth together at levels of the underlying and shifts of volatility."""
-    units = np.array([leg.units for leg in options], dtype=np.float64)
+def _prices(options: Sequence[HeldLeg], levels: Floats, shifts: Floats, as_of: date) -> Floats:
+    """Return the price of each option at levels of the underlying and shifts of volatility; (options, scenarios)."""
     volatility = np.array([[leg.volatility or 0.0] for leg in options]) + shifts
     days = [max(0, (_last_day(leg) - as_of).days) for leg in options]
-    prices = black.price(
+    return black.price(
         forward=np.maximum(levels, LEAST_LEVEL),
         strike=np.array([[leg.contract.strike or 0.0] for leg in options]),
         years=np.array(days)[:, None] / black.DAYS_PER_YEAR,
         volatility=np.maximum(volatility, LEAST_VOLATILITY),
         is_call=np.array([[leg.contract.option_type is OptionType.CALL] for leg in options]),
     )
-    return np.asarray(units @ prices)
 
 
 def _last_day(leg: HeldLeg) -> date:
     return leg.contract.expiry or date.max
-
-
-_PAYOUTS: Mapping[MarginGroup, Callable[[Sequence[HeldLeg], float, MarginRates, date], float]] = MappingProxyType(
-    {
-        "long": _nothing,
-        "covered": _at_expiry,
-        "defined": _at_expiry,
-        "calendar": _at_expiry,
-        "naked": _scanned,
-    }
-)
