@@ -127,7 +127,7 @@ def margins_of(
     by its scan range, and twice the range either way, of which 35 % of the loss counts. The price scan range is
     6 √2 daily deviations, not less than the floor; the exchange takes the exponential mean of past returns for
     them, we the mean implied volatility of the legs, which is higher on most days. A share is paid for in full, so
-    only its rise is held against sold calls. On the day of the front expiry nothing covers across expiries where the
+    only its rise is held against sold calls. On the day of the front expiry no option covers across expiries where the
     rules say so. Left out: the short option minimum and what a broker adds.
     Source: NSE Clearing, SPAN parameters (dhan.md section 13.8); CME Group, "SPAN Methodology", risk arrays.
     """
@@ -194,11 +194,16 @@ def _puts_sold(legs: Sequence[HeldLeg]) -> bool:
 
 
 def _parts(legs: Sequence[HeldLeg], group: MarginGroup, rates: MarginRates, as_of: date) -> list[Part]:
-    """Return what is reckoned together, and by which rule: apart what expires today, where it covers nothing later."""
-    ending = [leg for leg in legs if leg.contract.expiry == as_of]
-    rest = [leg for leg in legs if leg.contract.expiry != as_of]
-    if group in ("calendar", "naked") and ending and rest and not rates.calendar_benefit_on_expiry:
-        return [("naked", ending), ("naked", rest)]
+    """Return what is reckoned together, and by which rule: apart what expires today, where it covers nothing later.
+
+    A share lasts, and stands by what expires first.
+    """
+    later = [leg for leg in legs if leg.contract.is_option and leg.contract.expiry != as_of]
+    first = [leg for leg in legs if not leg.contract.is_option or leg.contract.expiry == as_of]
+    expires = any(leg.contract.is_option for leg in first)
+    leans_on_later = group in ("calendar", "naked") or (group == "covered" and margin_group(first) == "naked")
+    if expires and later and leans_on_later and not rates.calendar_benefit_on_expiry:
+        return [("naked", first), ("naked", later)]
     return [(group, list(legs))]
 
 

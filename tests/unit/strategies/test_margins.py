@@ -32,6 +32,19 @@ def margin(*texts: str, group=None, spot=SPOT, is_index=False, as_of=DAY) -> flo
     return margin_of(legs, group=group or margin_group(legs), spot=spot, is_index=is_index, as_of=as_of)
 
 
+def margin_on(*texts: str, as_of: date, days: tuple[date, date]) -> float:
+    """The same with other expiries."""
+    near, far = days
+    read = [leg(text) for text in texts]
+    legs = [
+        replace(each, contract=replace(each.contract, expiry=near if each.contract.expiry == NEAR else far))
+        if each.contract.is_option
+        else each
+        for each in read
+    ]
+    return margin_of(legs, group=margin_group(legs), spot=SPOT, is_index=False, as_of=as_of)
+
+
 def black_price(kind: str, level: float, strike: float, days: int, volatility: float) -> float:
     """Black's formula straight from the book."""
     spread = volatility * np.sqrt(days / 365.0)
@@ -211,6 +224,36 @@ def test_nothing_covers_across_expiries_on_the_day_of_the_first_where_the_rule_i
     assert day_before == pytest.approx(65 * (270 + 0.0375 * 25_000))
     assert on_the_day == pytest.approx(65 * 300 + naked)
     assert on_the_day > 2 * day_before
+
+
+def test_what_is_scanned_is_apart_too_on_the_day_of_the_first_expiry():
+    """Together the later call would return what the earlier one costs in a rise."""
+    ending, later = ["-65 C 25000 @ 30"], ["+65 C' 25000 @ 300", "-65 P' 24000 @ 200"]
+    terms = {"spot": 25_000.0, "is_index": True, "as_of": NEAR}
+
+    whole = margin(*ending, *later, **terms)
+
+    assert whole == pytest.approx(margin(*ending, **terms) + margin(*later, **terms))
+
+
+def test_a_later_call_beside_shares_covers_nothing_on_the_day_of_the_first_expiry():
+    held = ["+500 S @ 1000", "-1000 C 1000 @ 3"]
+    terms = {"as_of": date(2026, 5, 26), "days": (date(2026, 5, 26), date(2026, 6, 30))}
+
+    whole = margin_on(*held, "+500 C' 1000 @ 25", **terms)
+
+    assert whole == pytest.approx(margin_on(*held, **terms) + 500 * 25)
+    day_before = margin_on(*held, "+500 C' 1000 @ 25", **(terms | {"as_of": date(2026, 5, 25)}))
+    assert whole > day_before
+
+
+def test_shares_that_cover_alone_cover_on_the_day_of_expiry_as_before():
+    held = ["+500 S @ 1000", "-500 C 1050 @ 2"]
+    terms = {"as_of": date(2026, 5, 26), "days": (date(2026, 5, 26), date(2026, 6, 30))}
+
+    whole = margin_on(*held, "+500 P' 950 @ 20", **terms)
+
+    assert whole == pytest.approx(margin_on(*held, **terms) + 500 * 20)
 
 
 def test_shares_kept_the_calendar_benefit_until_may_2026():
