@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,8 +24,7 @@ FLAT = 0.1  # standard deviations of the outcome within which it counts as flat
 _NO_TIME = 1e-9  # years
 
 
-@dataclass(frozen=True, slots=True)
-class Scenario:
+class Scenario(NamedTuple):
     """One cell: fractions of spot and of volatility, calendar days from now, profit in rupees per unit."""
 
     spot_shift: float
@@ -33,8 +33,7 @@ class Scenario:
     profit: float
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
+class Region(NamedTuple):
     """Part of the outcomes at the front expiry: how probable, and what it adds to the expected value (per unit)."""
 
     name: str

@@ -15,7 +15,7 @@ from strategies.batch import Batch, join
 from strategies.build import build_on, expiry_choices, place_legs, require_share
 from strategies.errors import NotConstructible
 from strategies.spec import Kind, LegRule, Structure
-from strategies.strikes import MIRROR_REACH, Apart, Beside, Mirror, SameAs, deviation
+from strategies.strikes import MIRROR_REACH, Apart, Beside, Mirror, SameAs, deviation, is_free
 from strategies.table import ContractTable, Ints
 
 # How many tradable strikes a leg moves either way, by how many legs of the structure move: more than 50 choices in all
@@ -135,7 +135,7 @@ class _Search:
         for place, (rule, ladder) in enumerate(zip(rules, ladders, strict=True)):
             if ladder is None:
                 columns.append(np.full(valid.size, self.table.share))
-            elif _is_free(rule):
+            elif _leads(rule):
                 columns.append(ladder.rows[bisect_left(ladder.steps, self.table.strike[own[place]]) + next(moves)])
             else:
                 move = next(moves) if _moves(rule) else None
@@ -163,7 +163,7 @@ class _Search:
         for rule, row, ladder in zip(rules, own, ladders, strict=True):
             if ladder is None or not _moves(rule):
                 continue
-            if not _is_free(rule):
+            if not _leads(rule):
                 low.append(-ladder.rows.size)
                 high.append(ladder.rows.size)
                 continue
@@ -199,9 +199,9 @@ class _Search:
         raise ValueError(f"{rule.strike} names no other leg")
 
 
-def _is_free(rule: LegRule) -> bool:
-    """Whether the rule names no other leg."""
-    return not isinstance(rule.strike, SameAs | Mirror | Apart | Beside)
+def _leads(rule: LegRule) -> bool:
+    """Whether the leg has a strike of its own."""
+    return rule.strike is not None and is_free(rule.strike)
 
 
 def _moves(rule: LegRule) -> bool:
@@ -257,24 +257,43 @@ def _ordered(rules: Sequence[LegRule], own: Sequence[int], strikes: Floats, tabl
 
 def _allowed(structure: Structure, rows: Ints, table: ContractTable) -> Flags:
     """Where delta has the sign of the view, the premium the wanted one, and what is promised not to lose does not."""
-    units = np.array([leg.side.sign * leg.ratio for leg in structure.legs], dtype=np.float64)
-    fits = _fits_view(structure, table.delta[rows] * units)
+    terms = _terms(structure.legs)
+    fits = _fits_view(structure, table.delta[rows] * terms.units)
     if structure.premium == "any" and not (structure.covered_above or structure.covered_below):
         return fits
-    sides = np.array([0 if leg.side is Side.BUY else table.strike.size for leg in structure.legs])
-    options = np.array([leg.strike is not None for leg in structure.legs])
-    paid = table.touches[rows + sides]
-    premium = -(paid @ (units * options))
+    paid = table.touches[rows + terms.is_sold * table.strike.size]
+    premium = -(paid @ (terms.units * terms.is_option))
     allowed = {"credit": premium > 0.0, "debit": premium < 0.0}.get(structure.premium)
     allowed = fits if allowed is None else allowed & fits
     if structure.covered_above or structure.covered_below:
-        net, strikes = -(paid @ units), table.strike[rows]
-        calls, puts = (units * [leg.kind is kind for leg in structure.legs] for kind in (Kind.CALL, Kind.PUT))
+        net, strikes = -(paid @ terms.units), table.strike[rows]
         if structure.covered_above:
-            allowed = allowed & (net - strikes @ calls >= 0.0)
+            allowed = allowed & (net - strikes @ (terms.units * terms.is_call) >= 0.0)
         if structure.covered_below:
-            allowed = allowed & (net + strikes @ puts >= 0.0)
+            allowed = allowed & (net + strikes @ (terms.units * terms.is_put) >= 0.0)
     return np.asarray(allowed)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Terms:
+    """The legs of a structure as arrays of shape (legs,)."""
+
+    units: Floats
+    is_sold: Flags
+    is_option: Flags
+    is_call: Flags
+    is_put: Flags
+
+
+@lru_cache(maxsize=256)
+def _terms(legs: tuple[LegRule, ...]) -> _Terms:
+    return _Terms(
+        units=np.array([leg.side.sign * leg.ratio for leg in legs], dtype=np.float64),
+        is_sold=np.array([leg.side is Side.SELL for leg in legs]),
+        is_option=np.array([leg.strike is not None for leg in legs]),
+        is_call=np.array([leg.kind is Kind.CALL for leg in legs]),
+        is_put=np.array([leg.kind is Kind.PUT for leg in legs]),
+    )
 
 
 def _fits_view(structure: Structure, deltas: Floats) -> Flags:

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -108,13 +109,15 @@ def _text(value: Any) -> str:
     return _TEXTS.get(type(value), str)(value)
 
 
+@lru_cache(maxsize=4096)  # the reasons of exit levels, which are most of the texts, are few
 def _escaped(text: str) -> str:
     """Nearly no text needs it, and looking is a tenth of the time of translating."""
     return text if text.isprintable() and "\\" not in text else text.translate(_ESCAPES)
 
 
 def _json(value: Any) -> str:
-    return _escaped(orjson.dumps(value).decode())
+    text = orjson.dumps(value).decode()  # it escapes every control character itself
+    return text.replace("\\", "\\\\") if "\\" in text else text
 
 
 _TEXTS: Mapping[type, Callable[[Any], str]] = MappingProxyType(
