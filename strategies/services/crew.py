@@ -9,6 +9,7 @@ from django.db import connection, connections
 
 from strategies.models import GenerationRun
 from strategies.services.generation import finish_run, generate_result
+from strategies.services.known import with_known
 
 LOOK_SECONDS = 0.2
 
@@ -18,10 +19,11 @@ def generate_in_processes(
 ) -> GenerationRun:
     """Work through a run in this process and `workers` - 1 others; one that dies leaves its order to the rest."""
     pending = _pending(run.pk)
-    hands = min(max(1, workers), max(1, len(pending)))
+    # What a transaction has not committed, no child would see.
+    hands = 1 if connection.in_atomic_block else min(max(1, workers), max(1, len(pending)))
     if hands > 1:
         connections.close_all()  # children would share what is open, and a pool has no threads in them
-        connection.close_pool()
+        connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's has one
     context = multiprocessing.get_context("fork")  # to import everything anew takes as long as twenty symbols
     helpers = [
         context.Process(target=_join_in, args=(run.pk, pending[number::hands]), daemon=True)
@@ -51,8 +53,8 @@ def take_part(run_id: int, share: Sequence[int], *, after_each: Callable[[], Non
 
     An order that somebody is at stays pending until it is stored: whoever takes it too waits, then finds it done.
     """
-    for pk in share:
-        generate_result(pk)
+    for pk, known in with_known(share):
+        generate_result(pk, known)
         after_each()
     tried: set[int] = set()
     while left := [pk for pk in _pending(run_id) if pk not in tried]:

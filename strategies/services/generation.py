@@ -18,11 +18,11 @@ from market.readers.rows import is_symbol
 from market.rulebook.charges import ChargeRates, option_charge_rates
 from market.services.capture import capturable
 from market.services.instruments import current_master
-from market.services.load import load_chains
 from strategies.left_out import why_left_out
 from strategies.models import GenerationRun, SymbolResult
 from strategies.recommend import Recommended, most_frequent, recommend
 from strategies.score import RiskProfile
+from strategies.services.known import Known, known_of, with_known
 from strategies.services.lean import lean_of
 from strategies.services.storage import store_recommendations
 from strategies.services.superseding import supersede, supersede_refused
@@ -107,8 +107,9 @@ def _checked(symbol: str) -> str:
 
 def generate(run: GenerationRun, *, progress: Callable[[int], None] = lambda done: None) -> GenerationRun:
     """Work through the run in this process; a symbol that fails is reported and stops no other."""
-    for done, pk in enumerate(run.results.filter(status="pending").values_list("pk", flat=True), start=1):
-        generate_result(pk)
+    pending = list(run.results.filter(status="pending").values_list("pk", flat=True))
+    for done, (pk, known) in enumerate(with_known(pending), start=1):
+        generate_result(pk, known)
         progress(done)
     return finish_run(run)
 
@@ -131,8 +132,10 @@ def hash_of(run: GenerationRun) -> str:
 
 
 @transaction.atomic
-def generate_result(result_id: int) -> None:
+def generate_result(result_id: int, known: Known | None = None) -> None:
     """Do one work order; safe to call twice: the second caller waits for the first, then finds it claimed.
+
+    `known` is what was read of its symbol for its moment already.
 
     Claim and outcome are one transaction: a worker that dies in between leaves the order pending, not lost.
     """
@@ -141,7 +144,7 @@ def generate_result(result_id: int) -> None:
     result = SymbolResult.objects.select_related("run").get(pk=result_id)
     started = time.monotonic()
     try:
-        _generate_symbol(result)
+        _generate_symbol(result, known)
     except OptionsError as error:
         _fail(result, error.reason)
     except Exception:  # the outermost loop: one symbol's bug must not stop the other 200
@@ -153,10 +156,11 @@ def generate_result(result_id: int) -> None:
 
 
 @transaction.atomic  # a savepoint: a broken statement inside must not take the outcome with it
-def _generate_symbol(result: SymbolResult) -> None:
+def _generate_symbol(result: SymbolResult, known: Known | None) -> None:
     run = result.run
-    chain = load_chains([result.symbol], as_of=run.as_of)[result.symbol]
-    around = surroundings_of(result.symbol, chain, run=run)  # the market view is kept even where there is no chain
+    known = known or known_of([result.symbol], as_of=run.as_of)[result.symbol]
+    chain = known.chain
+    around = surroundings_of(result.symbol, known, run=run)  # the market view is kept even where there is no chain
     if isinstance(chain, OptionsError):
         _fail(result, chain.reason)
         return

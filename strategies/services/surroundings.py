@@ -15,7 +15,7 @@ from market.quant.indicators import Bars
 from market.quant.volatility import Standing
 from market.services.candles import closed_candles
 from market.services.past import past_of
-from market.services.volatility import IvHistory, atm_volatility, iv_history
+from market.services.volatility import atm_volatility
 from market.sessions import Past
 from strategies.build import Candidate
 from strategies.calibration import MonotoneMap
@@ -23,6 +23,7 @@ from strategies.liquidity import liquidity_flags
 from strategies.models import GenerationRun
 from strategies.observe import interest_of, iv_regime
 from strategies.services.calibrate import current_map
+from strategies.services.known import Known
 from strategies.services.views import INDEX, VIX, store_view, view_at, weather
 from strategies.spec import IvRegime
 from strategies.view import Weather
@@ -78,13 +79,13 @@ def shared_by(run_id: int, as_of: datetime) -> Shared:
     return Shared(now, found if isinstance(found, Reason) else found[0])
 
 
-def surroundings_of(symbol: str, chain: Chain | OptionsError, *, run: GenerationRun) -> Surroundings:
-    """Read what is known of a symbol as of a run, and keep its market view (three statements)."""
+def surroundings_of(symbol: str, known: Known, *, run: GenerationRun) -> Surroundings:
+    """Say what follows from what is known of a symbol as of a run, and keep its market view (one statement)."""
     shared, as_of = shared_by(run.pk, run.as_of), run.as_of
-    bars = closed_candles([symbol], as_of=as_of).get(symbol)
+    chain, bars = known.chain, known.bars
     past = None if bars is None else past_of(bars, as_of=as_of)
     view = _view(symbol, bars, chain, shared.weather, as_of)
-    percentile, regime, mixed = _volatility(symbol, chain, past, as_of)
+    percentile, regime, mixed = _volatility(known, past, as_of)
     unknown: dict[str, object] = {
         "market_view": view,
         "iv_percentile": percentile,
@@ -113,17 +114,17 @@ def _view(
 
 
 def _volatility(
-    symbol: str, chain: Chain | OptionsError, past: Past | None, as_of: datetime
+    known: Known, past: Past | None, as_of: datetime
 ) -> tuple[float | Reason, IvRegime | Reason, Reason | None]:
     """Where implied volatility stands, and what is wrong with its history.
 
     The session's own volatility is the chain's, so that nothing later is read. A percentile among other maturities is
     shown but decides no regime: near its expiry a volatility rises while the market stands still.
     """
-    if isinstance(chain, OptionsError):
-        return chain.reason, chain.reason, None
-    day, now = as_of.astimezone(IST).date(), atm_volatility(chain)
-    history = iv_history([symbol], before=day).get(symbol, IvHistory()).and_now(now, session=day)
+    if isinstance(known.chain, OptionsError):
+        return known.chain.reason, known.chain.reason, None
+    now = atm_volatility(known.chain)
+    history = known.volatilities.and_now(now, session=as_of.astimezone(IST).date())
     standing = history.standing()
     percentile = standing.percentile if isinstance(standing, Standing) else standing
     realised = None if past is None else float(np.sqrt(past.variances[-SESSIONS:].mean()))

@@ -31,6 +31,7 @@ from strategies.models import (
 from strategies.recommend import most_frequent
 from strategies.services.generation import finish_run, generate, generate_result, recommended, start_run
 from strategies.services.integrity import stored_data
+from strategies.services.known import known_of
 from strategies.services.marking import reviewable
 from strategies.services.storage import store_recommendations
 from strategies.services.surroundings import surroundings_of
@@ -68,7 +69,7 @@ def infy(chains):
 
 
 def around(run):
-    return surroundings_of("INFY", load_chain("INFY", as_of=AS_OF), run=run)
+    return surroundings_of("INFY", known_of(["INFY"], as_of=AS_OF)["INFY"], run=run)
 
 
 def recommendations(as_of=AS_OF):

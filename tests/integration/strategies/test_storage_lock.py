@@ -13,6 +13,7 @@ from market.sources.simulated import SimulatedMarket
 from strategies.models import GenerationRun, OptionStrategy
 from strategies.recommend import recommend
 from strategies.services.generation import charge_rates
+from strategies.services.known import known_of
 from strategies.services.storage import store_recommendations
 from strategies.services.surroundings import surroundings_of
 from tests.factories import list_chain, record_past
@@ -31,7 +32,7 @@ def test_a_writer_waits_for_the_one_before():
     record_past("INFY", until=AS_OF.date() - timedelta(days=1), volatility=0.12)
     chain = load_chain("INFY", as_of=AS_OF)
     run = GenerationRun.objects.create(as_of=AS_OF)
-    around = surroundings_of("INFY", chain, run=run)
+    around = surroundings_of("INFY", known_of(["INFY"], as_of=AS_OF)["INFY"], run=run)
     found = recommend(chain, rates=charge_rates(chain), risk="moderate", past=around.past).recommendations[:1]
 
     def write():

@@ -33,6 +33,7 @@ from strategies.models import (
 )
 from strategies.services import generation
 from strategies.services.generation import finish_run, generate, generate_result, start_run
+from strategies.services.known import known_of
 from strategies.services.lean import kept_by
 from strategies.services.surroundings import surroundings_of
 from strategies.services.views import store_view
@@ -75,9 +76,9 @@ def generated(**options):
 
 
 def recommended(symbol="INFY", risk="moderate", **known):
-    chain = load_chain(symbol, as_of=AS_OF)
-    around = surroundings_of(symbol, chain, run=GenerationRunFactory(as_of=AS_OF))
-    return generation.recommended(chain, replace(around, **known), risk=risk).recommendations
+    found = known_of([symbol], as_of=AS_OF)[symbol]
+    around = surroundings_of(symbol, found, run=GenerationRunFactory(as_of=AS_OF))
+    return generation.recommended(found.chain, replace(around, **known), risk=risk).recommendations
 
 
 def by_slug(found):
