@@ -75,7 +75,9 @@ class Batch:
     @cached_property
     def used(self) -> Ints:
         """The rows of all contracts in any leg, ascending, the share's where there is none; shape (used,)."""
-        rows = np.unique(self.rows[self.units != 0.0])
+        seen = np.zeros(self.table.strike.size, dtype=np.bool_)  # sorting them takes ten times as long
+        seen[self.rows[self.units != 0.0]] = True
+        rows = np.flatnonzero(seen)
         return rows if rows.size else np.array([self.table.share])
 
     def weighted(self, place: Ints, values: "NDArray[Real]") -> "NDArray[Real]":

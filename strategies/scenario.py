@@ -130,8 +130,7 @@ def regions(batch: Batch, expected: Distribution, values: Floats, deviations: Fl
 
 def _valued(batch: Batch, at: _Moment) -> tuple[Ints, Floats, Floats]:
     """Return the place of each used contract, its value and its theta at each point; shape (used, points)."""
-    table = batch.table
-    rows = np.unique(batch.rows[batch.units != 0.0])
+    table, rows = batch.table, batch.used
     place = np.zeros(table.strike.size, dtype=np.int64)
     place[rows] = np.arange(rows.size)
     price, theta = np.broadcast_to(at.spot, (rows.size, at.spot.size)).copy(), np.zeros((rows.size, at.spot.size))
