@@ -74,8 +74,10 @@ class ParametersInline(ReadOnlyInline, StackedInline):
             {
                 "description": " ".join(terms.sentence for terms in TERMS.values()),
                 "fields": (
-                    ("after_costs_shown", "forecast_shown", "flat_shown", "history_shown"),
-                    ("touch_shown", "half_shown", "recalibrated_shown"),
+                    ("after_costs_shown", "forecast_shown"),
+                    ("flat_shown", "history_shown"),
+                    ("touch_shown", "half_shown"),
+                    "recalibrated_shown",
                 ),
             },
         ),
@@ -83,8 +85,10 @@ class ParametersInline(ReadOnlyInline, StackedInline):
             "Volatility and market view",
             {
                 "fields": (
-                    ("percentile_shown", "iv_regime", "iv_fits", "forecast_volatility_shown"),
-                    ("view_shown", "view_agreement", "view_weight"),
+                    ("percentile_shown", "forecast_volatility_shown"),
+                    ("iv_regime", "iv_fits"),
+                    ("view_shown", "view_agreement"),
+                    "view_weight",
                 )
             },
         ),
@@ -92,7 +96,8 @@ class ParametersInline(ReadOnlyInline, StackedInline):
             "Greeks and scenarios",
             {
                 "fields": (
-                    ("delta_shown", "gamma_shown", "theta_shown", "vega_shown"),
+                    ("delta_shown", "gamma_shown"),
+                    ("theta_shown", "vega_shown"),
                     "theta_over_time",
                     "parts",
                     "grid",
