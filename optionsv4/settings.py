@@ -150,6 +150,7 @@ ROOT_URLCONF = "optionsv4.urls"
 ASGI_APPLICATION = "optionsv4.asgi.application"
 WSGI_APPLICATION = "optionsv4.wsgi.application"
 LOGIN_URL = reverse_lazy("admin:login")
+LOGIN_REDIRECT_URL = "/"
 
 TEMPLATES = [
     {

@@ -15,6 +15,7 @@ from execution.services.desk import open_desk
 from execution.services.outcomes import RunResult
 from market.console import FAILED, ConsoleCommand, ist, rupees, share, table
 from strategies.services.generation import RISKS
+from strategies.services.superseding import refuse_future
 
 UNSETTLED = {RunState.ATTENTION, RunState.UNWINDING, RunState.SETTLING}
 
@@ -35,6 +36,8 @@ class Command(ConsoleCommand):
         """Run every step with progress, then show what came of each."""
         started = time.monotonic()
         require_known_broker()
+        if options["as_of"] is not None:
+            refuse_future(options["as_of"])
         desk = open_desk(options["as_of"], account_name=options["account"])
         taste = {"risk": options["risk"], "min_score": options["min_score"]}
         report = run_day(desk, as_of=options["as_of"], bar=self.progress, **taste)

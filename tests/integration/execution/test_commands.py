@@ -10,6 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from allocation.models import Account
 from execution.consumers import ORDERS_GROUP as CONSUMER_GROUP
@@ -447,3 +448,10 @@ def test_run_day_refuses_a_score_that_is_none_before_it_starts(score: str) -> No
         call_command("run_day", f"--min-score={score}")
 
     assert (FileImport.objects.count(), ChainSnapshot.objects.count()) == held
+
+
+def test_run_day_refuses_a_moment_that_has_not_come() -> None:
+    later = timezone.localtime() + timedelta(days=3)
+
+    with pytest.raises(CommandError, match="FUTURE_MOMENT"):
+        call_command("run_day", "--as-of", f"{later:%Y-%m-%dT%H:%M}")

@@ -125,3 +125,12 @@ def test_a_schedule_cannot_be_run_by_permission_alone(client):
     client.force_login(clerk)
 
     assert client.get("/admin/django_celery_beat/periodictask/").status_code == 403
+
+
+def test_who_logs_in_without_having_asked_for_a_page_gets_the_first_one(client):
+    User.objects.create_superuser("boss", password="known")
+
+    response = client.post("/admin/login/", {"username": "boss", "password": "known"}, follow=True)
+
+    assert response.status_code == 200
+    assert [address for address, _ in response.redirect_chain] == ["/", "/execution/"]
