@@ -66,8 +66,8 @@ class Structure:
     (long), the worst outcome (defined), a short option on margin (naked), the purchase price set aside (cash), against
     the share held (covered), or a short option against a later bought one (calendar). `covered_above` and
     `covered_below` ask that no rise, or no fall, of the underlying can lose money. `undefined_risk`: it sells an option
-    that no bought one, share or set-aside cash covers, so it needs a risk-taking account. `is_check` marks what is built only to
-    prove that quotes agree with each other and is never recommended; `proves` says what it proves.
+    that no bought one, share or set-aside cash covers, so it needs a risk-taking account. `is_check` marks what is
+    built only to prove that quotes agree with each other and is never recommended; `proves` says what it proves.
     """
 
     slug: str
