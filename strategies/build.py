@@ -13,7 +13,7 @@ from market.errors import Reason
 from strategies.batch import Batch
 from strategies.errors import NotConstructible
 from strategies.spec import Kind, LegRule, Structure
-from strategies.strikes import Placed, Site, StrikeRule, deviation, is_free, place, require_order
+from strategies.strikes import Placed, Site, deviation, place, require_order
 from strategies.table import ContractTable, contract_table
 
 
@@ -261,20 +261,9 @@ def _placed(rules: Sequence[LegRule], chain: Chain, expiries: Sequence[ExpiryCha
             placed=placed,
             taken=taken,
         )
-        placed.append(_place(rule.strike, site))
+        placed.append(place(rule.strike, site))
     require_order([(expiries[rule.expiry_rank], at) for rule, at in zip(rules, placed, strict=True) if at is not None])
     return tuple(placed)
-
-
-def _place(rule: StrikeRule, site: Site) -> Placed:
-    """Place a leg; what a rule that names no other leg found is what it finds in the next structure too."""
-    if not is_free(rule):
-        return place(rule, site)
-    memory = contract_table(site.chain).places
-    key = rule, site.side, site.option_type, site.expiry.expiry, site.taken
-    if key not in memory:
-        memory[key] = place(rule, site)
-    return memory[key]
 
 
 def _option_leg(number: int, rule: LegRule, table: ContractTable, row: int, at: Placed) -> BuiltLeg:

@@ -15,7 +15,7 @@ from strategies.batch import Batch, join
 from strategies.build import build_on, expiry_choices, place_legs, require_share
 from strategies.errors import NotConstructible
 from strategies.spec import Kind, LegRule, Structure
-from strategies.strikes import MIRROR_REACH, Apart, Beside, Mirror, SameAs, deviation, is_free
+from strategies.strikes import MIRROR_REACH, Apart, Beside, Mirror, SameAs, deviation
 from strategies.table import ContractTable, Ints
 
 # How many tradable strikes a leg moves either way, by how many legs of the structure move: more than 50 choices in all
@@ -135,7 +135,7 @@ class _Search:
         for place, (rule, ladder) in enumerate(zip(rules, ladders, strict=True)):
             if ladder is None:
                 columns.append(np.full(valid.size, self.table.share))
-            elif _leads(rule):
+            elif _is_free(rule):
                 columns.append(ladder.rows[bisect_left(ladder.steps, self.table.strike[own[place]]) + next(moves)])
             else:
                 move = next(moves) if _moves(rule) else None
@@ -163,7 +163,7 @@ class _Search:
         for rule, row, ladder in zip(rules, own, ladders, strict=True):
             if ladder is None or not _moves(rule):
                 continue
-            if not _leads(rule):
+            if not _is_free(rule):
                 low.append(-ladder.rows.size)
                 high.append(ladder.rows.size)
                 continue
@@ -199,9 +199,9 @@ class _Search:
         raise ValueError(f"{rule.strike} names no other leg")
 
 
-def _leads(rule: LegRule) -> bool:
-    """Whether the leg has a strike of its own."""
-    return rule.strike is not None and is_free(rule.strike)
+def _is_free(rule: LegRule) -> bool:
+    """Whether the rule names no other leg."""
+    return not isinstance(rule.strike, SameAs | Mirror | Apart | Beside)
 
 
 def _moves(rule: LegRule) -> bool:
@@ -248,17 +248,16 @@ def _ordered(rules: Sequence[LegRule], own: Sequence[int], strikes: Floats, tabl
     """Where the options stand in the order in which the rules place them; `strikes` has shape (legs, choices)."""
     placed = sorted((float(table.strike[row]), leg) for leg, row in enumerate(own))
     placed = [(strike, leg) for strike, leg in placed if rules[leg].strike is not None]
-    ordered = np.ones(strikes.shape[1], dtype=np.bool_)
-    for (lower, first), (upper, second) in pairwise(placed):
-        step = strikes[second] - strikes[first]
-        ordered &= (step > 0.0) if upper > lower else (step == 0.0)
-    return ordered
+    wanted = np.array([float(upper > lower) for (lower, _), (upper, _) in pairwise(placed)])
+    steps = np.diff(strikes[[leg for _, leg in placed]], axis=0)
+    return np.asarray((np.sign(steps) == wanted[:, None]).all(axis=0))
 
 
 def _allowed(structure: Structure, rows: Ints, table: ContractTable) -> Flags:
     """Where delta has the sign of the view, the premium the wanted one, and what is promised not to lose does not."""
     terms = _terms(structure.legs)
-    fits = _fits_view(structure, table.delta[rows] * terms.units)
+    deltas = table.delta[rows]
+    fits = _fits_view(structure, deltas @ terms.units, np.abs(deltas) @ np.abs(terms.units))
     if structure.premium == "any" and not (structure.covered_above or structure.covered_below):
         return fits
     paid = table.touches[rows + terms.is_sold * table.strike.size]
@@ -296,8 +295,8 @@ def _terms(legs: tuple[LegRule, ...]) -> _Terms:
     )
 
 
-def _fits_view(structure: Structure, deltas: Floats) -> Flags:
-    """Where the net delta of the legs, shape (choices, legs), says what the structure claims to expect."""
-    share = deltas.sum(axis=1) / np.maximum(np.abs(deltas).sum(axis=1), PLACES)
+def _fits_view(structure: Structure, net: Floats, gross: Floats) -> Flags:
+    """Where the net delta of the legs against the sum of their sizes says what the structure claims to expect."""
+    share = net / np.maximum(gross, PLACES)
     wanted = {"Bullish": share > 0.0, "Bearish": share < 0.0}
     return np.asarray(wanted.get(structure.outlook, np.abs(share) < NEARLY_NEUTRAL))

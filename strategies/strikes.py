@@ -108,11 +108,6 @@ class SameAs:
 StrikeRule = Atm | Delta | Sigma | Percent | Premium | StraddleWidth | Beside | Apart | Mirror | SameAs
 
 
-def is_free(rule: StrikeRule) -> bool:
-    """Return whether the rule names no other leg."""
-    return not isinstance(rule, SameAs | Mirror | Apart | Beside)
-
-
 @dataclass(frozen=True, slots=True)
 class Placed:
     """A chosen strike, what the rule aimed at (both rupees), and its place in the expiry's arrays.

@@ -12,7 +12,7 @@ from market.contract import Contract, OptionType, Side
 from market.quant import black
 from strategies.liquidity import tradable
 from strategies.spec import LegRule
-from strategies.strikes import Placed, StrikeRule
+from strategies.strikes import Placed
 
 Ints = NDArray[np.int64]
 
@@ -29,8 +29,7 @@ class ContractTable:
     calendar day, vega per 1.00 of volatility. `can_buy` and `can_sell` say where the quote passed the gate, has
     that touch and is liquid. `starts` gives the first row of each side of each expiry. `left` remembers the volatility
     each contract of a later expiry keeps at an earlier one, by (earlier, later) rank, NaN where nobody asked yet;
-    `placed` where the rules put the legs of a structure, by them and the front expiry; `places` where a rule that is
-    free of other legs puts one, by the rule, side, type, expiry and the strikes that are taken.
+    `placed` where the rules put the legs of a structure, by them and the front expiry.
     """
 
     chain: Chain
@@ -53,9 +52,6 @@ class ContractTable:
     starts: dict[tuple[int, OptionType], int]
     left: dict[tuple[int, int], Floats] = field(default_factory=dict, init=False, repr=False)
     placed: dict[tuple[tuple[LegRule, ...], date], tuple[Placed | None, ...]] = field(
-        default_factory=dict, init=False, repr=False
-    )
-    places: dict[tuple[StrikeRule, Side, OptionType, date, frozenset[int]], Placed] = field(
         default_factory=dict, init=False, repr=False
     )
 
