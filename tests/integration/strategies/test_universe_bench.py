@@ -23,7 +23,7 @@ def hold() -> None:
 
 def test_memory_is_that_of_this_process_its_workers_and_their_backends():
     with PeakMemory() as memory:
-        worker = multiprocessing.get_context("spawn").Process(target=hold)
+        worker = multiprocessing.get_context("fork").Process(target=hold)
         worker.start()
         worker.join()
 
