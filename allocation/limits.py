@@ -11,6 +11,7 @@ HIGHEST_PRIORITY = 100
 OPPOSED = {("LONG", "Bearish"), ("SHORT", "Bullish")}
 RAISE = "Raise the limit or skip it."
 LESS = "Unmark or close something, or raise the limit."
+FEWER = "Trade fewer sets, or raise the limit."
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ def excluded(proposal: Proposal, limits: Limits, taken: Set[str]) -> Reason | No
         return Reason("NAKED_SHORT", sentence, "Let a person allow them, or skip it.")
     if proposal.underlying in taken:
         sentence = f"A better strategy on {proposal.underlying} is in already."
-        return Reason("UNDERLYING_TAKEN", sentence, "Mark this one by hand if you want both.")
+        return Reason("UNDERLYING_TAKEN", sentence, "Unmark that one if you want this one instead.")
     for name, key, table in (
         ("industry", proposal.industry, limits.industries),
         ("sector", proposal.sector, limits.sectors),
@@ -173,8 +174,9 @@ def _sets(proposal: Proposal, limits: Limits, used: Used) -> tuple[int, Reason |
     sets = min(limits.max_sets, proposal.depth, int(rooms[binding] // proposal.margin)) if rooms[binding] > 0 else 0
     if sets >= 1:
         return sets, None
+    what = "margin before its credit" if proposal.credit > 0.0 else "margin, or the most it may lose"
     room = f"the {binding.lower().replace('_', ' ')} room is ₹{max(0.0, rooms[binding]):,.0f}."
-    sentence = f"One set needs ₹{proposal.margin:,.0f} (margin, or the most it may lose), {room}"
+    sentence = f"One set needs ₹{proposal.margin:,.0f} ({what}), {room}"
     return 0, Reason(f"LIMIT_{binding}", sentence, RAISE)
 
 
@@ -214,7 +216,7 @@ def oversized(sized: Sized, limits: Limits) -> list[Reason]:
     """Return the limits of a single strategy that this size goes beyond."""
     found, amount = [], sized.proposal.margin * sized.sets
     if sized.sets > limits.max_sets:
-        found.append(Reason("LIMIT_SETS", f"{sized.sets} sets of at most {limits.max_sets}.", LESS))
+        found.append(Reason("LIMIT_SETS", f"{sized.sets} sets of at most {limits.max_sets}.", FEWER))
     if amount > limits.per_strategy + 1:
-        found.append(Reason("LIMIT_PER_STRATEGY", f"It needs ₹{amount:,.0f} of ₹{limits.per_strategy:,.0f}.", LESS))
+        found.append(Reason("LIMIT_PER_STRATEGY", f"It needs ₹{amount:,.0f} of ₹{limits.per_strategy:,.0f}.", FEWER))
     return found

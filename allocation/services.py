@@ -38,7 +38,7 @@ from strategies.services.superseding import ANSWERED
 @transaction.atomic
 def allocate_portfolio(account: Account, *, as_of: datetime, min_score: Decimal | float = 0.5) -> AllocationRun:
     """Propose sets and priorities for the newest generation; the same account and moment give the same run again."""
-    Account.objects.select_for_update().get(pk=account.pk)
+    Account.objects.select_for_update(no_key=True).get(pk=account.pk)  # what refers to it goes on
     existing = AllocationRun.objects.filter(account=account, as_of=as_of).first()
     if existing is not None:
         return existing

@@ -17,6 +17,14 @@ def acting(name: str) -> Iterator[None]:
             _name(before)
 
 
+def who_acts() -> str:
+    """Return who is named now, empty where nobody is (one query)."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT coalesce(current_setting('optionsv4.actor', true), '')")
+        (name,) = cursor.fetchone()
+    return str(name)
+
+
 def _name(name: str) -> str:
     """Set the name and return the one that stood there (one query)."""
     with connection.cursor() as cursor:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
 
@@ -135,7 +135,7 @@ def margins_of(
         _require(legs, spot)
         _require_group(legs, group)
     rates = margin_rates("index" if is_index else "stock", as_of=as_of)
-    payouts = _payouts([_parts(legs, group, rates, as_of) for legs, group in positions], spot, rates, as_of)
+    payouts = _payouts([_ways(legs, group, rates, as_of) for legs, group in positions], spot, rates, as_of)
     return [
         _cash(legs) if group == "cash" else _blocked(legs, payout, spot, rates, as_of)
         for (legs, group), payout in zip(positions, payouts, strict=True)
@@ -151,11 +151,13 @@ def _blocked(legs: Sequence[HeldLeg], payout: float, spot: float, rates: MarginR
     return max(0.0, paid + payout + _exposure(legs, spot, rates, as_of) + _calendar_charge(legs, spot, rates, as_of))
 
 
-def _payouts(positions: Sequence[Sequence[Part]], spot: float, rates: MarginRates, as_of: date) -> list[float]:
+def _payouts(
+    positions: Sequence[Sequence[Sequence[Part]]], spot: float, rates: MarginRates, as_of: date
+) -> list[float]:
     """Return the most that what is sold in each position costs; what is scanned is scanned at once."""
-    parts = [part for position in positions for part in position]
+    parts = [part for ways in positions for way in ways for part in way]
     scanned = iter(_scanned([legs for rule, legs in parts if rule == "naked"], spot, rates, as_of))
-    return [math.fsum(max(0.0, _most(part, scanned)) for part in position) for position in positions]
+    return [max(math.fsum(max(0.0, _most(part, scanned)) for part in way) for way in ways) for ways in positions]
 
 
 def _most(part: Part, scanned: Iterator[float]) -> float:
@@ -193,18 +195,36 @@ def _puts_sold(legs: Sequence[HeldLeg]) -> bool:
     return all(leg.contract.option_type is OptionType.PUT and leg.units < 0 for leg in legs)
 
 
-def _parts(legs: Sequence[HeldLeg], group: MarginGroup, rates: MarginRates, as_of: date) -> list[Part]:
-    """Return what is reckoned together, and by which rule: apart what expires today, where it covers nothing later.
+def _ways(legs: Sequence[HeldLeg], group: MarginGroup, rates: MarginRates, as_of: date) -> list[list[Part]]:
+    """Return how the position may be reckoned, of which the dearest counts: as parts, each by its own rule.
 
-    A share lasts, and stands by what expires first.
+    What expires today stands apart where no later option may cover it, with the shares that its calls need.
     """
+    whole: list[Part] = [(group, list(legs))]
     later = [leg for leg in legs if leg.contract.is_option and leg.contract.expiry != as_of]
-    first = [leg for leg in legs if not leg.contract.is_option or leg.contract.expiry == as_of]
-    expires = any(leg.contract.is_option for leg in first)
-    leans_on_later = group in ("calendar", "naked") or (group == "covered" and margin_group(first) == "naked")
-    if expires and later and leans_on_later and not rates.calendar_benefit_on_expiry:
-        return [("naked", first), ("naked", later)]
-    return [(group, list(legs))]
+    ending = [leg for leg in legs if leg.contract.is_option and leg.contract.expiry == as_of]
+    if not ending or not later or rates.calendar_benefit_on_expiry:
+        return [whole]
+    shares = [leg for leg in legs if not leg.contract.is_option]
+    with_ending, with_later = _shared_out(shares, ending)
+    apart: list[Part] = [(margin_group(part), part) for part in ([*ending, *with_ending], [*later, *with_later])]
+    if group in ("calendar", "naked"):
+        return [apart]
+    if group == "covered" and margin_group([*ending, *shares]) == "naked":
+        return [whole, apart]
+    return [whole]
+
+
+def _shared_out(shares: Sequence[HeldLeg], ending: Sequence[HeldLeg]) -> tuple[list[HeldLeg], list[HeldLeg]]:
+    """Return the shares that calls sold until today need, and the rest."""
+    short = -sum(leg.units for leg in ending if leg.contract.option_type is OptionType.CALL)
+    needed, rest = [], []
+    for leg in shares:
+        taken = min(leg.units, max(0, short))
+        short -= taken
+        needed += [replace(leg, units=taken)] if taken else []
+        rest += [replace(leg, units=leg.units - taken)] if taken < leg.units else []
+    return needed, rest
 
 
 def _exposure(legs: Sequence[HeldLeg], spot: float, rates: MarginRates, as_of: date) -> float:

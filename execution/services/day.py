@@ -51,7 +51,7 @@ def run_day(desk: Desk, *, risk: RiskProfile, min_score: float, bar: Bar, as_of:
     """Run the day; every step finds what an earlier run left and adds only what is missing.
 
     `as_of` is the moment of a replayed day: facts and decisions stay with it, while the desk goes on where its own
-    orders ended. Whatever ends the day early, what is open is looked at before that is raised.
+    orders ended. Whatever refuses to go on, what is open is looked at before that is raised.
     """
     require_open(desk.as_of)
     try:
@@ -89,7 +89,8 @@ def _until_orders(desk: Desk, *, risk: RiskProfile, min_score: float, bar: Bar, 
 def _look_all_the_same(desk: Desk) -> None:
     """Of what ended the day the caller hears; what goes wrong here as well is written down."""
     try:
-        look_again(desk)
+        seen = look_again(desk)
+        logger.info("%s: looked at %d open strategies all the same: %s", desk.account, len(seen.watched), seen.watched)
     except OptionsError as error:
         logger.error(  # noqa: TRY400 - the reason says it all
             "what is open on %s could not be looked at: %s", desk.account, error.reason

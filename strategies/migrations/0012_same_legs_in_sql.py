@@ -60,7 +60,7 @@ BEGIN
             END IF;
             IF NEW.legs_hash <> '' THEN
                 -- After the row, like marking.lock_rows: of two that are marked at once the second sees the first.
-                PERFORM pg_advisory_xact_lock(hashtextextended(NEW.legs_hash, 8));
+                PERFORM pg_advisory_xact_lock(hashtextextended('marking', 8));
                 SELECT s.id, s.execution_status INTO twin FROM public.strategies s
                     WHERE s.legs_hash = NEW.legs_hash AND s.id <> NEW.id AND (
                         (s.execution_status = 'marked' AND s.trade_date = NEW.trade_date)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from django.db import connection, connections
 
+from market.actor import acting, who_acts
 from strategies.models import GenerationRun
 from strategies.services.generation import finish_run, generate_result
 from strategies.services.known import with_known
@@ -21,31 +22,34 @@ def generate_in_processes(
     pending = _pending(run.pk)
     # What a transaction has not committed, no child would see.
     hands = 1 if connection.in_atomic_block else min(max(1, workers), max(1, len(pending)))
+    actor = who_acts()  # it is of the connection that is closed here
     if hands > 1:
         connections.close_all()  # children would share what is open, and a pool has no threads in them
         connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's has one
     context = multiprocessing.get_context("fork")  # to import everything anew takes as long as twenty symbols
     helpers = [
-        context.Process(target=_join_in, args=(run.pk, pending[number::hands]), daemon=True)
+        context.Process(target=_join_in, args=(run.pk, pending[number::hands], actor), daemon=True)
         for number in range(1, hands)
     ]
     for helper in helpers:
         helper.start()
     told = _Progress(run, progress)
-    take_part(run.pk, pending[0::hands], after_each=told.now_and_then)
-    for helper in helpers:
-        while helper.is_alive():
-            told.now()
-            helper.join(LOOK_SECONDS)
-    take_part(run.pk, [], after_each=told.now_and_then)  # what a dead helper left
-    told.now()
-    return finish_run(run)
+    with acting(actor):
+        take_part(run.pk, pending[0::hands], after_each=told.now_and_then)
+        for helper in helpers:
+            while helper.is_alive():
+                told.now()
+                helper.join(LOOK_SECONDS)
+        take_part(run.pk, [], after_each=told.now_and_then)  # what a dead helper left
+        told.now()
+        return finish_run(run)
 
 
-def _join_in(run_id: int, share: Sequence[int]) -> None:
+def _join_in(run_id: int, share: Sequence[int], actor: str) -> None:
     """Take part as a child, past what may stand in front of standard error: its lock may be held in the parent."""
     sys.stderr = sys.__stderr__
-    take_part(run_id, share)
+    with acting(actor):
+        take_part(run_id, share)
 
 
 def take_part(run_id: int, share: Sequence[int], *, after_each: Callable[[], None] = lambda: None) -> None:

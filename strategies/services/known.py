@@ -50,10 +50,11 @@ def _read(group: Sequence[int]) -> Mapping[int, Known]:
     rows = list(pending.values_list("pk", "symbol", "run__as_of"))
     if not rows:
         return {}
-    symbols = {pk: symbol for pk, symbol, _ in rows}
+    moment = rows[0][2]
+    symbols = {pk: symbol for pk, symbol, as_of in rows if as_of == moment}
     try:
         with transaction.atomic():  # a broken statement must not take a caller's transaction with it
-            found = known_of(list(symbols.values()), as_of=rows[0][2])
+            found = known_of(list(symbols.values()), as_of=moment)
     except Exception:  # one symbol's bug must not stop the other fifteen: each is read with its own order
         logger.exception("reading %s together failed", ", ".join(symbols.values()))
         return {}

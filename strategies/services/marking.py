@@ -19,11 +19,8 @@ MOST_AT_ONCE = 1_000
 EXPIRED = "expired"
 TAKEN = (ExecutionStatus.EXECUTING, ExecutionStatus.EXECUTED)
 
-# Whoever marks a row of these legs waits here, SQL too (strategies_guard); in one order for everyone.
-LOCK_LEGS = """
-SELECT pg_advisory_xact_lock(hashtextextended(alike.legs_hash, 8))
-FROM (SELECT DISTINCT legs_hash FROM strategies WHERE id = ANY(%s) AND legs_hash <> '' ORDER BY legs_hash) alike
-"""
+# Whoever marks anything waits here, SQL too (strategies_guard): one lock cannot be taken in two orders.
+LOCK_MARKING = "SELECT pg_advisory_xact_lock(hashtextextended('marking', 8))"
 
 
 @dataclass
@@ -130,13 +127,13 @@ def _twins() -> StrategyQuerySet:
 def lock_rows(strategy_ids: Sequence[int]) -> None:
     """One order for everyone: two people marking the same rows wait for each other instead of deadlocking.
 
-    Then what the rows trade is locked: of two rows with the same legs that are marked at once the second sees the
-    first. Whoever marks in several steps inside one transaction locks all the rows before the first.
+    Then marking itself is locked: of two rows with the same legs that are marked at once the second sees the first.
+    Whoever marks in several steps inside one transaction locks all the rows before the first.
     """
-    found = OptionStrategy.objects.filter(pk__in=strategy_ids).order_by("pk").select_for_update()
-    locked = list(found.values_list("pk", flat=True))
+    rows = OptionStrategy.objects.filter(pk__in=strategy_ids).order_by("pk").select_for_update()
+    list(rows.values_list("pk", flat=True))
     with connection.cursor() as cursor:
-        cursor.execute(LOCK_LEGS, [locked])
+        cursor.execute(LOCK_MARKING)
 
 
 def _has_legs() -> Exists:

@@ -601,7 +601,7 @@ def test_allocate_prints_what_was_taken_and_why_the_rest_was_not(account):
     ]  # fmt: skip
 
 
-TAKEN = "A better strategy on ACME is in already. Mark this one by hand if you want both."
+TAKEN = "A better strategy on ACME is in already. Unmark that one if you want this one instead."
 
 
 def test_allocate_says_once_per_code_why_and_what_to_do(account):
@@ -653,7 +653,7 @@ def test_validate_names_what_is_broken_and_fails(account):
     json_code, as_json = run_command("validate_allocation", "--json")
 
     assert (code, json_code) == (1, 1)
-    remedy = "Unmark or close something, or raise the limit."
+    remedy = "Trade fewer sets, or raise the limit."
     assert f"on ACME: 11 sets of at most 10. {remedy} [LIMIT_SETS]" in " ".join(output.split())
     found = json.loads(as_json)
     assert found["violations"] == [found["reasons"][0]["code"]] == ["LIMIT_SETS"]

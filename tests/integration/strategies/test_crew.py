@@ -6,6 +6,7 @@ from datetime import datetime
 import pytest
 from django.db import connection
 
+from market.actor import acting
 from market.calendar import IST
 from market.services.chains import store_chain
 from market.sources import build_source
@@ -17,9 +18,12 @@ AS_OF = datetime(2026, 1, 30, 12, 0, tzinfo=IST)
 ABSENT = ["AAA", "BBB", "CCC", "DDD"]  # no chain of theirs is stored: refused at once
 PATIENCE = 60.0  # seconds for a process to start
 WATCH = """
-CREATE TABLE done_by (number bigserial, pk bigint, who integer);
+CREATE TABLE done_by (number bigserial, pk bigint, who integer, actor text);
 CREATE FUNCTION note_who() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN INSERT INTO done_by (pk, who) VALUES (NEW.id, pg_backend_pid()); RETURN NULL; END $$;
+BEGIN
+    INSERT INTO done_by (pk, who, actor) VALUES (NEW.id, pg_backend_pid(), current_setting('optionsv4.actor', true));
+    RETURN NULL;
+END $$;
 CREATE TRIGGER note_who AFTER UPDATE ON generation_results FOR EACH ROW
 WHEN (NEW.status IN ('done', 'failed')) EXECUTE FUNCTION note_who();
 """
@@ -73,9 +77,11 @@ def test_two_processes_do_every_order_once(run, hands):
         while len({who for _, who in hands()}) < 2 and time.monotonic() < deadline:
             time.sleep(0.05)
 
-    generate_in_processes(run, workers=2, progress=wait_for_the_other)
+    with acting("cli:asha"):
+        generate_in_processes(run, workers=2, progress=wait_for_the_other)
 
     done = hands()
+    assert acted_by() == {"cli:asha"}
     first, second, *_ = orders(run)
     here, there = (next(who for pk, who in done if pk == own) for own in (first, second))
     assert sorted(pk for pk, _ in done) == orders(run)
@@ -98,3 +104,9 @@ def done_by() -> list[tuple[int, int]]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pk, who FROM done_by ORDER BY number")
         return cursor.fetchall()
+
+
+def acted_by() -> set[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT actor FROM done_by")
+        return {actor for (actor,) in cursor.fetchall()}

@@ -247,6 +247,24 @@ def test_a_later_call_beside_shares_covers_nothing_on_the_day_of_the_first_expir
     assert whole > day_before
 
 
+def test_shares_stay_with_the_later_calls_that_today_does_not_need_them_for():
+    terms = {"as_of": date(2026, 5, 26), "days": (date(2026, 5, 26), date(2026, 6, 30))}
+    ending, later = ["-95 P 950 @ 12"], ["+200 S @ 1000", "+200 P' 1050 @ 60", "-200 C' 900 @ 110"]
+
+    whole = margin_on(*ending, *later, **terms)
+
+    assert whole == pytest.approx(margin_on(*later, **terms) + margin_on(*ending, **terms))
+
+
+def test_a_position_apart_never_blocks_less_than_whole():
+    terms = {"days": (date(2026, 5, 26), date(2026, 6, 30))}
+    legs = ["+200 S @ 1000", "+100 P' 700 @ 2", "-100 P 1000 @ 12"]
+
+    assert (
+        margin_on(*legs, **terms, as_of=date(2026, 5, 26)) >= margin_on(*legs, **terms, as_of=date(2026, 5, 25)) - 1e-6
+    )
+
+
 def test_shares_that_cover_alone_cover_on_the_day_of_expiry_as_before():
     held = ["+500 S @ 1000", "-500 C 1050 @ 2"]
     terms = {"as_of": date(2026, 5, 26), "days": (date(2026, 5, 26), date(2026, 6, 30))}
