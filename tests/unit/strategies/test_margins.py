@@ -257,12 +257,12 @@ def test_shares_stay_with_the_later_calls_that_today_does_not_need_them_for():
 
 
 def test_a_position_apart_never_blocks_less_than_whole():
-    terms = {"days": (date(2026, 5, 26), date(2026, 6, 30))}
-    legs = ["+200 S @ 1000", "+100 P' 700 @ 2", "-100 P 1000 @ 12"]
+    """At a price of zero the two strikes are 300 apart, further than any scenario scans."""
+    terms = {"as_of": date(2026, 5, 26), "days": (date(2026, 5, 26), date(2026, 6, 30))}
 
-    assert (
-        margin_on(*legs, **terms, as_of=date(2026, 5, 26)) >= margin_on(*legs, **terms, as_of=date(2026, 5, 25)) - 1e-6
-    )
+    found = margin_on("+200 S @ 1000", "+100 P' 700 @ 2", "-100 P 1000 @ 12", **terms)
+
+    assert found == pytest.approx(200 * 1000 + 100 * (2 - 12 + 300 + 35))
 
 
 def test_shares_that_cover_alone_cover_on_the_day_of_expiry_as_before():
