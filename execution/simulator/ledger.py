@@ -9,6 +9,8 @@ from execution.simulator.judging import has_expired
 from execution.simulator.margin import Group, Holding, group_margin, group_of
 from market.contract import Side
 
+PAISA = Decimal("0.01")
+
 _Key = tuple[str, str]
 
 
@@ -54,7 +56,8 @@ class Ledger:
         other.carried_price = price
 
     def reserve(self, order: Order, amount: Decimal) -> None:
-        """Set what a live order needs; 0 when it has ended."""
+        """Set what a live order needs, to the paisa: what is taken adds up to what is freed; 0 when it has ended."""
+        amount = amount.quantize(PAISA)
         self._held += amount - self._holds.get(order.order_id, ZERO)
         if amount:
             self._holds[order.order_id] = amount

@@ -5,7 +5,7 @@ from decimal import Decimal
 from itertools import pairwise
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from execution.ports import OrderStatus
@@ -124,7 +124,16 @@ def test_a_seed_repeats_itself(seed: int, script: list[tuple[str, int, Side, int
     assert run(seed, script).journal == run(seed, script).journal
 
 
+THIRDS = [
+    *[("submit", 0, Side.BUY, 1, 95, "IOC")] * 3,
+    ("submit", 0, Side.BUY, 4, 95, "DAY"),
+    *[("modify", 0, Side.BUY, 1, 95, "DAY")] * 3,
+    ("modify", 0, Side.BUY, 3, 104, "DAY"),
+]
+
+
 @settings(max_examples=60, deadline=None)
+@example(0, THIRDS)  # a third of the order is left, and a third of the amount has no last decimal place
 @given(st.integers(0, 10_000), steps)
 def test_nothing_is_reserved_once_nothing_is_live(
     seed: int, script: list[tuple[str, int, Side, int, int, str]]
