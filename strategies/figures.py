@@ -232,6 +232,6 @@ def _margins(candidates: Sequence[Candidate], chain: Chain) -> list[float]:
         [HeldLeg(leg.contract, leg.side.sign * leg.ratio * each.lot_size, leg.price, leg.iv) for leg in each.legs]
         for each in candidates
     ]
-    groups = [each.structure.margin_group for each in candidates]
+    rules = [each.structure.margin_group for each in candidates]
     day = chain.taken_at.astimezone(IST).date()
-    return margins_of(list(zip(held, groups, strict=True)), spot=chain.spot, is_index=chain.is_index, as_of=day)
+    return margins_of(list(zip(held, rules, strict=True)), spot=chain.spot, is_index=chain.is_index, as_of=day)
